@@ -1,0 +1,58 @@
+//! What every new system starts with: the default policy groups and policies. Running it again
+//! changes nothing.
+
+use crate::policy::{CreatePolicy, PublishPolicy};
+use crate::policy_group::CreatePolicyGroup;
+use crate::{Commands, Request, Result};
+use domain::actor::Actor;
+use domain::defaults::{DefaultGroup, DefaultPolicy, policies, policy_groups};
+use domain::ids::{PolicyGroupId, PolicyId};
+use projections::fold::exists;
+use projections::{policy, policy_group};
+
+impl Commands {
+    /// Creates the default groups, and creates and publishes the default policies, where they are
+    /// missing. What was changed or ended since is left alone.
+    pub async fn bootstrap(&self) -> Result<()> {
+        let request = Request::new(Actor::system());
+        for group in policy_groups() {
+            if exists::<policy_group::Row>(self.store().pool(), group.id).await? {
+                continue;
+            }
+            self.create_policy_group_as(&request, &group_input(group), group.id.to_owned()).await?;
+        }
+        for policy in policies() {
+            if exists::<policy::Row>(self.store().pool(), policy.id).await? {
+                continue;
+            }
+            let id = policy.id;
+            self.create_policy_as(&request, &policy_input(policy), id.to_owned()).await?;
+            self.publish_policy(&request, &publish(id)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn group_input(group: &DefaultGroup) -> CreatePolicyGroup {
+    CreatePolicyGroup {
+        name: group.name.to_owned(),
+        description: group.description.to_owned(),
+        idempotency_key: None,
+    }
+}
+
+fn policy_input(policy: DefaultPolicy) -> CreatePolicy {
+    CreatePolicy {
+        policy_group_id: PolicyGroupId::from(policy.group_id),
+        policy_type: policy.policy_type,
+        name: policy.name.to_owned(),
+        description: policy.description.to_owned(),
+        version: policy.version.to_owned(),
+        policies: policy.document,
+        idempotency_key: None,
+    }
+}
+
+fn publish(id: &str) -> PublishPolicy {
+    PublishPolicy { policy_id: PolicyId::from(id), idempotency_key: None, expected_version: None }
+}

@@ -1,0 +1,368 @@
+//! The one writer of a process: batches, commits, and finds out what became of a lost commit.
+
+use super::judge::Facts;
+use super::{Limits, Submission, Verdict, Waiting, write};
+use crate::{Error, Result};
+use projections::log::APPEND_LOCK;
+use projections::rebuild::fold_version;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+const MAX_SUBMISSIONS: usize = 300;
+const MAX_EVENTS: usize = 2_000;
+const MAX_BYTES: usize = 4 << 20;
+/// How long to wait before another try when PostgreSQL is away.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How the appender is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it can append.
+    pub ready: bool,
+    /// Why it never will again, in this process.
+    pub stopped: Option<&'static str>,
+    /// The last position it has committed or seen.
+    pub head: i64,
+    /// The epoch of the log: raised when another server goes on with it.
+    pub epoch: i64,
+}
+
+/// Starts the appender; it ends when the queue is closed.
+pub(super) fn start(
+    options: PgConnectOptions,
+    limits: Limits,
+    queue: mpsc::UnboundedReceiver<Waiting>,
+) -> watch::Receiver<Health> {
+    let begin = Health { ready: false, stopped: None, head: 0, epoch: 0 };
+    let (health, receiver) = watch::channel(begin);
+    let appender = Appender { options, limits, queue, again: VecDeque::new(), health };
+    tokio::spawn(appender.run());
+    receiver
+}
+
+struct Appender {
+    options: PgConnectOptions,
+    limits: Limits,
+    queue: mpsc::UnboundedReceiver<Waiting>,
+    /// Taken once already, and certainly not stored.
+    again: VecDeque<Waiting>,
+    health: watch::Sender<Health>,
+}
+
+/// Why a batch was not committed.
+enum Failure {
+    /// Certainly not stored, through no fault of the batch: try again.
+    Postponed(projections::Error),
+    /// COMMIT was sent and not answered.
+    Unknown(Sent),
+    /// PostgreSQL refused the batch for something in it.
+    Culprit(projections::Error),
+    /// Another program with other folds has taken over.
+    OtherFolds,
+}
+
+/// A batch whose COMMIT was sent.
+struct Sent {
+    /// Its first event's position and request; `None` when it has no events.
+    begin: Option<(i64, Uuid)>,
+    verdicts: Vec<Verdict>,
+    head: i64,
+}
+
+impl From<projections::Error> for Failure {
+    fn from(error: projections::Error) -> Self {
+        match &error {
+            projections::Error::Database(database) if is_passing(database) => {
+                Self::Postponed(error)
+            }
+            _ => Self::Culprit(error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        projections::Error::from(error).into()
+    }
+}
+
+/// Whether an error says nothing about the batch: the server is away, busy, or out of room.
+/// 08 connection, 53 resources, 57 operator, 40 rollback, 55P03 lock, 25P03 idle in transaction.
+pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| {
+            ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))
+                || ["55P03", "25P03"].contains(&&*code)
+        }),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+impl Appender {
+    async fn run(mut self) {
+        let mut connection: Option<PgConnection> = None;
+        while self.health.borrow().stopped.is_none() {
+            let Some(mut db) = self.connected(connection.take()).await else { continue };
+            let Some(batch) = self.next_batch().await else { return };
+            match self.append(&mut db, batch).await {
+                Ok(()) => connection = Some(db),
+                Err(()) => drop(db.close_hard().await),
+            }
+        }
+        self.queue.close(); // what waits, and what comes, is answered: unavailable
+        while let Some(waiting) = self.queue.recv().await {
+            drop(waiting.reply.send(Err(Error::Unavailable)));
+        }
+    }
+
+    /// A connection that works; `None` after a failed try, when those who waited too long are gone.
+    async fn connected(&mut self, open: Option<PgConnection>) -> Option<PgConnection> {
+        if open.is_some() {
+            return open;
+        }
+        match connect(&self.options, self.limits.transaction).await {
+            Ok((db, epoch, head)) => {
+                self.health.send_modify(|it| *it = Health { ready: true, epoch, head, ..*it });
+                info!(epoch, head, "the log can be appended to");
+                Some(db)
+            }
+            Err(problem) => {
+                if self.health.send_replace(Health { ready: false, ..*self.health.borrow() }).ready
+                {
+                    warn!(%problem, "the log cannot be appended to");
+                }
+                tokio::time::sleep(PAUSE).await;
+                self.again.retain(|waiting| !waiting.is_withdrawn());
+                None
+            }
+        }
+    }
+
+    /// Waits for a submission and takes all others that wait, up to the limits of a batch. A
+    /// larger one goes alone.
+    async fn next_batch(&mut self) -> Option<Vec<Waiting>> {
+        let mut batch = Vec::new();
+        let (mut events, mut bytes) = (0, 0);
+        loop {
+            let waiting = match self.again.pop_front() {
+                Some(waiting) => waiting,
+                None if batch.is_empty() => self.queue.recv().await?,
+                None => match self.queue.try_recv() {
+                    Ok(waiting) => waiting,
+                    Err(_) => return Some(batch),
+                },
+            };
+            let (more_events, more_bytes) = size(&waiting.submission);
+            let full = batch.len() == MAX_SUBMISSIONS
+                || events + more_events > MAX_EVENTS
+                || bytes + more_bytes > MAX_BYTES;
+            if full && !batch.is_empty() {
+                self.again.push_front(waiting);
+                return Some(batch);
+            }
+            if waiting.take() {
+                (events, bytes) = (events + more_events, bytes + more_bytes);
+                batch.push(waiting);
+            }
+        }
+    }
+
+    /// Appends a batch and answers everybody in it. `Err` when the connection is of no use any
+    /// more; whoever was not answered waits again.
+    async fn append(&mut self, db: &mut PgConnection, batch: Vec<Waiting>) -> Result<(), ()> {
+        let mut parts = VecDeque::from([batch]);
+        while let Some(mut part) = parts.pop_front() {
+            let submissions: Vec<&Submission> = part.iter().map(|w| &w.submission).collect();
+            match commit(db, &submissions).await {
+                Ok((verdicts, head)) => self.answer(part, verdicts, head),
+                Err(Failure::Culprit(problem)) if part.len() == 1 => {
+                    db.execute("rollback").await.map_err(drop)?;
+                    error!(%problem, "an append was refused by the database");
+                    answer_all(part, || Error::fault("an append was refused by the database"));
+                }
+                Err(Failure::Culprit(_)) => {
+                    db.execute("rollback").await.map_err(drop)?;
+                    let half = part.split_off(part.len() / 2);
+                    parts.push_front(half);
+                    parts.push_front(part);
+                }
+                Err(Failure::Postponed(problem)) => {
+                    warn!(%problem, "a batch waits");
+                    parts.push_front(part);
+                    self.wait_again(parts);
+                    return Err(());
+                }
+                Err(Failure::OtherFolds) => {
+                    let why = "other read tables are live: another version of this program works";
+                    error!("{why}");
+                    self.health.send_modify(|it| {
+                        *it = Health { ready: false, stopped: Some(why), ..*it };
+                    });
+                    parts.push_front(part);
+                    parts.into_iter().for_each(|part| answer_all(part, || Error::Unavailable));
+                    return Err(());
+                }
+                Err(Failure::Unknown(sent)) => {
+                    warn!("a commit was not answered");
+                    self.wait_again(parts);
+                    self.find_out(part, sent).await;
+                    return Err(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, part: Vec<Waiting>, verdicts: Vec<Verdict>, head: i64) {
+        for (waiting, verdict) in part.into_iter().zip(verdicts) {
+            drop(waiting.reply.send(Ok(verdict))); // the caller may have gone: the log has it
+        }
+        self.health.send_modify(|health| health.head = health.head.max(head));
+    }
+
+    fn wait_again(&mut self, parts: VecDeque<Vec<Waiting>>) {
+        for waiting in parts.into_iter().flatten().rev() {
+            waiting.put_back();
+            self.again.push_front(waiting);
+        }
+    }
+
+    /// Looks under the lock, which the lost transaction held until its end, whether it is there.
+    async fn find_out(&mut self, part: Vec<Waiting>, sent: Sent) {
+        let Some((position, request_id)) = sent.begin else {
+            return self.wait_again(VecDeque::from([part])); // no events: asking again is harmless
+        };
+        while part.iter().any(|waiting| !waiting.reply.is_closed()) {
+            match is_stored(&self.options, self.limits.transaction, position, request_id).await {
+                Ok(true) => return self.answer(part, sent.verdicts, sent.head),
+                Ok(false) => return self.wait_again(VecDeque::from([part])),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+}
+
+fn size(submission: &Submission) -> (usize, usize) {
+    let bytes = submission.events.iter().map(|event| event.payload.len() + event.metadata.len());
+    (submission.events.len(), bytes.sum())
+}
+
+fn answer_all(part: Vec<Waiting>, error: impl Fn() -> Error) {
+    for waiting in part {
+        drop(waiting.reply.send(Err(error())));
+    }
+}
+
+/// One transaction: lock, judge, write, commit.
+async fn commit(
+    db: &mut PgConnection,
+    submissions: &[&Submission],
+) -> Result<(Vec<Verdict>, i64), Failure> {
+    lock(db).await?;
+    let mut facts = Facts::fetch(db, submissions).await?;
+    if facts.fold_version.as_deref() != Some(&fold_version()) {
+        return Err(Failure::OtherFolds);
+    }
+    let before = facts.head;
+    let verdicts: Vec<Verdict> = submissions.iter().map(|it| facts.judge(it)).collect();
+    let accepted: Vec<&Submission> = submissions
+        .iter()
+        .zip(&verdicts)
+        .filter_map(|(it, verdict)| matches!(verdict, Verdict::Accepted(_)).then_some(*it))
+        .collect();
+    let rows = write::rows(&accepted, before, &facts);
+    write::write(db, &accepted, &rows, &facts).await?;
+    let begin = accepted.iter().find(|it| !it.events.is_empty());
+    let begin = begin.map(|it| (before + 1, it.request_id));
+    match db.execute("commit").await {
+        Ok(_) => Ok((verdicts, facts.head)),
+        Err(sqlx::Error::Database(refusal))
+            if !refusal.code().is_some_and(|it| it.starts_with("57")) =>
+        {
+            Err(sqlx::Error::Database(refusal).into())
+        }
+        Err(_) => Err(Failure::Unknown(Sent { begin, verdicts, head: facts.head })),
+    }
+}
+
+/// Two statements of one message: what is read next is read after the lock.
+async fn lock(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "begin isolation level read committed; select pg_advisory_xact_lock({APPEND_LOCK})"
+    );
+    db.execute(&*sql).await.map(drop)
+}
+
+/// A connection whose sessions give the lock back when they freeze, the log's epoch and its head.
+async fn connect(
+    options: &PgConnectOptions,
+    patience: Duration,
+) -> Result<(PgConnection, i64, i64), projections::Error> {
+    let mut db = open(options, patience).await?;
+    lock(&mut db).await?;
+    if projections::rebuild::live_version(&mut db).await? != Some(fold_version()) {
+        return Err(projections::Error::Unreadable(
+            "the read tables are not this program's: run `pms migrate`".into(),
+        ));
+    }
+    let epoch = epoch(&mut db).await?;
+    let head = projections::log::head(&mut db).await?;
+    db.execute("commit").await?;
+    Ok((db, epoch, head))
+}
+
+async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnection, sqlx::Error> {
+    let mut db = options.connect().await?;
+    let ms = patience.as_millis();
+    let sql = format!(
+        "set lock_timeout = {ms}; set statement_timeout = {}; \
+         set idle_in_transaction_session_timeout = {ms}; set application_name = 'pms appender'",
+        ms * 2
+    );
+    db.execute(&*sql).await?;
+    Ok(db)
+}
+
+/// Raises the epoch when another server goes on with the log: after a failover or a restore the
+/// same position may have other content.
+async fn epoch(db: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    let sql = "with server as (select (select system_identifier::text from pg_control_system()) as id, \
+                      substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline), \
+               last as (select epoch, system_identifier, timeline from log_epochs \
+                        order by epoch desc limit 1), \
+               next as (insert into log_epochs (epoch, system_identifier, timeline, from_position, since) \
+                 select coalesce((select epoch from last), 0) + 1, id, timeline, \
+                        coalesce((select max(position) from events), 0) + 1, clock_timestamp() \
+                 from server where not exists (select from last \
+                   where last.system_identifier = server.id and last.timeline = server.timeline) \
+                 returning epoch) \
+               select coalesce((select epoch from next), (select epoch from last))";
+    sqlx::query_scalar(sql).fetch_one(db).await
+}
+
+async fn is_stored(
+    options: &PgConnectOptions,
+    patience: Duration,
+    position: i64,
+    request_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    let mut db = open(options, patience).await?;
+    lock(&mut db).await?;
+    let sql = "select exists (select from events where position = $1 \
+               and metadata->>'request_id' = $2)";
+    let query = sqlx::query_scalar(sql).bind(position).bind(request_id.to_string());
+    let stored = query.fetch_one(&mut db).await?;
+    db.close().await?;
+    Ok(stored)
+}

@@ -1,0 +1,211 @@
+//! Writing what was accepted: one statement per table.
+
+use super::judge::Facts;
+use super::{Submission, recorded_at};
+use crate::Result;
+use domain::log_entry::MAX_ENTRY;
+use projections::log::LogRow;
+use projections::{Error, READ};
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Gives events their sequences, positions and time. `head` is the position before the first.
+pub(super) fn rows(accepted: &[&Submission], head: i64, facts: &Facts) -> Vec<LogRow> {
+    let recorded_at = recorded_at(facts.clock, facts.last_recorded_at);
+    let mut position = head;
+    let mut rows = Vec::new();
+    for submission in accepted {
+        let mut versions = submission.streams.clone();
+        for event in &submission.events {
+            let sequence = versions.entry(event.stream.clone()).or_default();
+            *sequence += 1;
+            position += 1;
+            rows.push(LogRow {
+                aggregate_type: event.stream.aggregate_type.to_owned(),
+                aggregate_id: event.stream.aggregate_id.clone(),
+                sequence: *sequence,
+                event_type: event.event_type.clone(),
+                event_version: event.event_version.clone(),
+                payload: event.payload.clone(),
+                metadata: event.metadata.clone(),
+                position,
+                recorded_at,
+            });
+        }
+    }
+    rows
+}
+
+/// Whether every event can be stored as it is: no NUL, no line feed, not too long (design.md,
+/// section 8). Checked before a submission is queued, so that it cannot sink a batch.
+pub(crate) fn is_storable(submission: &Submission) -> bool {
+    submission.events.iter().all(|event| {
+        let texts = [
+            event.stream.aggregate_type,
+            &event.stream.aggregate_id,
+            &event.event_type,
+            &event.event_version,
+            &event.payload,
+            &event.metadata,
+        ];
+        // 120: the longest fixed first line, two longest numbers, the time and nine line feeds.
+        let length: usize = texts.iter().map(|text| text.len()).sum::<usize>() + 120;
+        length <= MAX_ENTRY
+            && texts.iter().all(|text| !text.contains(['\0', '\n']) && !text.contains("\\u0000"))
+    })
+}
+
+/// Writes everything that the accepted submissions ask for, and folds the read tables.
+pub(super) async fn write(
+    db: &mut PgConnection,
+    accepted: &[&Submission],
+    rows: &[LogRow],
+    facts: &Facts,
+) -> Result<(), Error> {
+    events(db, rows).await?;
+    fences(db, accepted, facts).await?;
+    claims(db, accepted).await?;
+    private_rows(db, accepted, facts).await?;
+    idempotency_keys(db, accepted, rows, facts).await?;
+    projections::fold::project(db, READ, rows).await
+}
+
+async fn events(db: &mut PgConnection, rows: &[LogRow]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    // Payload and metadata go in as text and become `json`, which keeps their bytes.
+    let sql = "insert into events (aggregate_type, aggregate_id, sequence, event_type, \
+               event_version, payload, metadata, position, recorded_at) \
+               select a, b, c, d, e, f::json, g::json, h, i from unnest($1::text[], $2::text[], \
+               $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], \
+               $9::timestamptz[]) as t(a, b, c, d, e, f, g, h, i)";
+    let text = |column: fn(&LogRow) -> &str| rows.iter().map(column).collect::<Vec<_>>();
+    sqlx::query(sql)
+        .bind(text(|row| &row.aggregate_type))
+        .bind(text(|row| &row.aggregate_id))
+        .bind(rows.iter().map(|row| row.sequence).collect::<Vec<_>>())
+        .bind(text(|row| &row.event_type))
+        .bind(text(|row| &row.event_version))
+        .bind(text(|row| &row.payload))
+        .bind(text(|row| &row.metadata))
+        .bind(rows.iter().map(|row| row.position).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.recorded_at).collect::<Vec<_>>())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn fences(
+    db: &mut PgConnection,
+    accepted: &[&Submission],
+    facts: &Facts,
+) -> Result<(), sqlx::Error> {
+    let raised: BTreeSet<&String> = accepted.iter().flat_map(|s| &s.raised).collect();
+    if raised.is_empty() {
+        return Ok(());
+    }
+    let versions: Vec<i64> = raised.iter().map(|name| facts.fence(name)).collect();
+    let sql = "insert into fences (name, version) select * from unnest($1::text[], $2::bigint[]) \
+               on conflict (name) do update set version = excluded.version";
+    sqlx::query(sql)
+        .bind(raised.into_iter().collect::<Vec<_>>())
+        .bind(versions)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The last word of the batch on each name: given back, or held by somebody.
+async fn claims(db: &mut PgConnection, accepted: &[&Submission]) -> Result<(), sqlx::Error> {
+    let mut last: BTreeMap<_, Option<String>> = BTreeMap::new();
+    for submission in accepted {
+        last.extend(submission.released.iter().map(|(name, _)| (name, None)));
+        last.extend(submission.claims.iter().map(|c| (&c.name, Some(c.holder.to_string()))));
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    let (kinds, keys): (Vec<_>, Vec<_>) = last.keys().map(|n| (n.kind, n.key.as_str())).unzip();
+    let holders: Vec<Option<String>> = last.into_values().collect();
+    let sql = "with last as (select * from unnest($1::text[], $2::text[], $3::text[]) \
+                             as t(kind, key, holder)), \
+               gone as (delete from claims using last where claims.kind = last.kind \
+                        and claims.key = last.key and last.holder is null) \
+               insert into claims select * from last where holder is not null \
+               on conflict (kind, key) do update set holder = excluded.holder";
+    sqlx::query(sql).bind(kinds).bind(keys).bind(holders).execute(db).await?;
+    Ok(())
+}
+
+async fn private_rows(
+    db: &mut PgConnection,
+    accepted: &[&Submission],
+    facts: &Facts,
+) -> Result<(), sqlx::Error> {
+    let personal: Vec<_> = accepted.iter().flat_map(|s| &s.personal_data).collect();
+    if !personal.is_empty() {
+        let subjects: Vec<_> = personal.iter().map(|row| row.subject.as_str()).collect();
+        let sql = "insert into subject_keys (subject, wrapped_key) \
+                   select * from unnest($1::text[], $2::bytea[])";
+        let keys: Vec<_> = personal.iter().map(|row| row.wrapped_key.as_slice()).collect();
+        sqlx::query(sql).bind(&subjects).bind(keys).execute(&mut *db).await?;
+        let sql = "insert into personal_data (reference, subject, ciphertext, created_at) \
+                   select a, b, c, $4 from unnest($1::uuid[], $2::text[], $3::bytea[]) as t(a, b, c)";
+        sqlx::query(sql)
+            .bind(personal.iter().map(|row| row.reference).collect::<Vec<_>>())
+            .bind(subjects)
+            .bind(personal.iter().map(|row| row.ciphertext.as_slice()).collect::<Vec<_>>())
+            .bind(facts.clock)
+            .execute(&mut *db)
+            .await?;
+    }
+    let secrets: Vec<_> = accepted.iter().flat_map(|s| &s.secret_hashes).collect();
+    if !secrets.is_empty() {
+        let sql = "insert into secret_hashes (lookup_id, object_id, pepper_version, hash) \
+                   select * from unnest($1::text[], $2::text[], $3::int[], $4::bytea[])";
+        sqlx::query(sql)
+            .bind(secrets.iter().map(|row| row.lookup_id.as_str()).collect::<Vec<_>>())
+            .bind(secrets.iter().map(|row| row.object_id.as_str()).collect::<Vec<_>>())
+            .bind(secrets.iter().map(|row| row.pepper_version).collect::<Vec<_>>())
+            .bind(secrets.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>())
+            .execute(db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Written for every success, also for "nothing to do"; the position is that of the submission's
+/// last event, else the log's end before it.
+async fn idempotency_keys(
+    db: &mut PgConnection,
+    accepted: &[&Submission],
+    rows: &[LogRow],
+    facts: &Facts,
+) -> Result<(), sqlx::Error> {
+    let mut position = rows.first().map_or(facts.head, |row| row.position - 1);
+    let mut keys = Vec::new();
+    for submission in accepted {
+        position += i64::try_from(submission.events.len()).unwrap_or_default();
+        keys.extend(submission.idempotency_key.as_ref().map(|key| (key, position)));
+    }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = "insert into idempotency_keys (subject, mutation, key, input_hmac, object_id, \
+               version, position, created_at) \
+               select a, b, c, d, e, f, g, $8 from unnest($1::text[], $2::text[], $3::text[], \
+               $4::bytea[], $5::text[], $6::bigint[], $7::bigint[]) as t(a, b, c, d, e, f, g)";
+    sqlx::query(sql)
+        .bind(keys.iter().map(|(key, _)| key.subject.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(key, _)| key.mutation).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(key, _)| key.key.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(key, _)| key.input_hmac.as_slice()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(key, _)| key.object_id.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(key, _)| key.version).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(_, position)| *position).collect::<Vec<_>>())
+        .bind(facts.clock)
+        .execute(db)
+        .await?;
+    Ok(())
+}

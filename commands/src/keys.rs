@@ -1,0 +1,170 @@
+//! The keys of an installation: files in the key folder, shared by all nodes, never in the
+//! database. Their fingerprints are told in the log, so that a node with other keys is noticed.
+
+use crate::{Error, Result, random};
+use aws_lc_rs::{digest, hmac};
+use domain::certificate::Certificate;
+use domain::issuance::{Draft, EcdsaP256Signer, Subject, Usage, self_signed_ca};
+use projections::private_rows::WrappingKey;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// How long the issuing certificate lives, in days: ten years.
+const ISSUER_DAYS: i64 = 3_653;
+
+/// Everything secret that the service works with.
+#[derive(Debug)]
+pub struct Keys {
+    pepper: hmac::Key,
+    /// Which pepper the hashes of new secrets are made with.
+    pub pepper_version: i32,
+    /// Seals the keys of subjects.
+    pub wrapping: WrappingKey,
+    /// Signs what partners get.
+    pub issuing: EcdsaP256Signer,
+    /// The certificate of the issuing key.
+    pub issuer: Certificate,
+    /// Names each key without telling it: SHA-256, lower-case hex.
+    pub fingerprints: Vec<(&'static str, String)>,
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// A file or folder is out of reach.
+    #[error("{path}: {source}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Others can read the folder.
+    #[error("{0} is open to other accounts: chmod 700 it")]
+    Open(PathBuf),
+    /// A file is not what it should be.
+    #[error("{0} does not hold a key of this program")]
+    Broken(PathBuf),
+    /// No randomness, or a key that cannot be used.
+    #[error("a key cannot be made")]
+    Unusable,
+}
+
+impl Keys {
+    /// Reads the keys of `folder`; makes those that are missing when `create` allows it.
+    pub fn open(folder: &Path, create: bool) -> Result<Self, KeysError> {
+        if create {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|source| KeysError::File { path: folder.to_owned(), source })?;
+        }
+        refuse_open_folder(folder)?;
+        let file = |name, make: fn() -> Result<Vec<u8>, KeysError>| {
+            read_or_make(&folder.join(name), create, make)
+        };
+        let pepper = file("pepper.1", random_key)?;
+        let wrapping = file("wrapping.key", random_key)?;
+        let issuing = file("issuing.p8", issuing_key)?;
+        let signer = EcdsaP256Signer::from_pkcs8(&issuing).map_err(|_| KeysError::Unusable)?;
+        let issuer = issuer(folder, create, &signer)?;
+        let wrapping_key = <&[u8; 32]>::try_from(wrapping.as_slice())
+            .map_err(|_| KeysError::Broken(folder.join("wrapping.key")))?;
+        Ok(Self {
+            pepper: hmac::Key::new(hmac::HMAC_SHA256, &pepper),
+            pepper_version: 1,
+            wrapping: WrappingKey::new(wrapping_key).map_err(|_| KeysError::Unusable)?,
+            fingerprints: vec![
+                ("pepper.1", fingerprint(&pepper)),
+                ("wrapping", fingerprint(&wrapping)),
+                ("issuing", issuer.spki_sha256()),
+            ],
+            issuing: signer,
+            issuer,
+        })
+    }
+
+    /// A keyed hash of something that must not be guessed from the database alone. `purpose`
+    /// keeps hashes of different things apart.
+    pub fn hmac(&self, purpose: &str, data: &[u8]) -> Vec<u8> {
+        let mut context = hmac::Context::with_key(&self.pepper);
+        context.update(purpose.as_bytes());
+        context.update(&[0]);
+        context.update(data);
+        context.sign().as_ref().to_vec()
+    }
+}
+
+/// A key is 256 bits: hashing it tells nothing about it.
+fn fingerprint(key: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA256, key))
+}
+
+fn refuse_open_folder(folder: &Path) -> Result<(), KeysError> {
+    let metadata = fs::metadata(folder)
+        .map_err(|source| KeysError::File { path: folder.to_owned(), source })?;
+    let open = metadata.permissions().mode() & 0o077 != 0;
+    if open { Err(KeysError::Open(folder.to_owned())) } else { Ok(()) }
+}
+
+fn random_key() -> Result<Vec<u8>, KeysError> {
+    random::<32>().map(|bytes| bytes.to_vec()).map_err(|_| KeysError::Unusable)
+}
+
+fn issuing_key() -> Result<Vec<u8>, KeysError> {
+    let pkcs8 = EcdsaP256Signer::generate().map_err(|_| KeysError::Unusable)?;
+    Ok(pkcs8.to_vec())
+}
+
+/// A file appears whole or not at all: two nodes that start together end with the same key.
+fn read_or_make(
+    path: &Path,
+    create: bool,
+    make: impl FnOnce() -> Result<Vec<u8>, KeysError>,
+) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let failed = |source| KeysError::File { path: path.to_owned(), source };
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && create => {}
+        read => return read.map(Zeroizing::new).map_err(failed),
+    }
+    let draft = path.with_extension(format!("new{}", std::process::id()));
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
+    let bytes = Zeroizing::new(make()?);
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    let linked = fs::hard_link(&draft, path); // fails when another node was faster
+    fs::remove_file(&draft).map_err(failed)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => fs::read(path).map(Zeroizing::new).map_err(failed),
+    }
+}
+
+fn issuer(folder: &Path, create: bool, key: &EcdsaP256Signer) -> Result<Certificate, KeysError> {
+    let path = folder.join("issuing.pem");
+    let pem = read_or_make(&path, create, || issuing_certificate(key))?;
+    let pem = std::str::from_utf8(&pem).map_err(|_| KeysError::Broken(path.clone()))?;
+    Certificate::read(pem, "").map_err(|_| KeysError::Broken(path))
+}
+
+fn issuing_certificate(key: &EcdsaP256Signer) -> Result<Vec<u8>, KeysError> {
+    let unusable = |_| KeysError::Unusable;
+    let subject = Subject {
+        common_name: "Partner Management Issuing CA",
+        organization: "Partner Management System",
+        organizational_unit: None,
+        country: None,
+    };
+    let not_before = crate::now();
+    let draft = Draft {
+        serial: random().map_err(|_: Error| KeysError::Unusable)?,
+        subject: &subject.der().map_err(unusable)?,
+        spki: &key.spki().map_err(unusable)?,
+        not_before,
+        not_after: not_before + chrono::TimeDelta::days(ISSUER_DAYS),
+        usage: Usage::Authority { path_len: Some(1) },
+        partner_id: None,
+    };
+    Ok(self_signed_ca(&draft, key).map_err(unusable)?.pem().into_bytes())
+}

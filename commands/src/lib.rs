@@ -1,0 +1,188 @@
+//! What can be done: permission first, load what it depends on, decide, append.
+
+mod unit;
+
+pub mod api_key;
+pub mod bootstrap;
+pub mod event_store;
+pub mod keys;
+pub mod partner;
+pub mod policy;
+pub mod policy_group;
+pub mod policy_request;
+pub mod trust_certificate;
+
+pub use unit::Done;
+
+use chrono::{DateTime, Utc};
+use domain::Finding;
+use domain::actor::Actor;
+use event_store::EventStore;
+use keys::Keys;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// All commands of the system. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    store: EventStore,
+    keys: Arc<Keys>,
+    queues: Arc<Queues>,
+}
+
+/// Commands that write the same stream queue here, in this process, from load to reply.
+type Queues = std::sync::Mutex<HashMap<event_store::StreamId, Weak<Mutex<()>>>>;
+
+impl Commands {
+    /// The commands over a log and the keys of the installation.
+    pub fn new(store: EventStore, keys: Arc<Keys>) -> Self {
+        Self { store, keys, queues: Arc::default() }
+    }
+
+    /// The log.
+    pub fn store(&self) -> &EventStore {
+        &self.store
+    }
+
+    /// The keys of the installation.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+/// One wish of one client.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who asks.
+    pub actor: Actor,
+    /// Names this request in the log; leads to `request_log`.
+    pub request_id: Uuid,
+    /// Ties together everything that one wish causes; given by the client or made by us.
+    pub correlation_id: String,
+}
+
+impl Request {
+    /// A request of `actor`.
+    pub fn new(actor: Actor) -> Self {
+        let request_id = new_id();
+        Self { actor, request_id, correlation_id: request_id.to_string() }
+    }
+}
+
+/// What every input may carry beside its own fields.
+pub trait Input: serde::Serialize + Sync {
+    /// The mutation's name.
+    const MUTATION: &'static str;
+    /// Makes repeating the wish harmless.
+    fn idempotency_key(&self) -> Option<&str>;
+    /// The version of the object that the client has seen.
+    fn expected_version(&self) -> Option<i64>;
+}
+
+/// Says which mutation an input struct belongs to. New objects have no version to expect.
+macro_rules! input {
+    ($name:ident, $mutation:literal, new) => {
+        impl $crate::Input for $name {
+            const MUTATION: &'static str = $mutation;
+            fn idempotency_key(&self) -> Option<&str> {
+                self.idempotency_key.as_deref()
+            }
+            fn expected_version(&self) -> Option<i64> {
+                None
+            }
+        }
+    };
+    ($name:ident, $mutation:literal) => {
+        impl $crate::Input for $name {
+            const MUTATION: &'static str = $mutation;
+            fn idempotency_key(&self) -> Option<&str> {
+                self.idempotency_key.as_deref()
+            }
+            fn expected_version(&self) -> Option<i64> {
+                self.expected_version
+            }
+        }
+    };
+}
+pub(crate) use input;
+
+/// Why a command did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A rule said no; all findings about the input together.
+    #[error("refused")]
+    Refused(Vec<Finding>),
+    /// The actor's roles do not allow it.
+    #[error("not allowed")]
+    Forbidden,
+    /// Something moved meanwhile, too often or against the caller's `expectedVersion`.
+    #[error("something has changed meanwhile")]
+    Conflict,
+    /// Certainly not stored: try again later.
+    #[error("the log cannot be reached")]
+    Unavailable,
+    /// May have been stored: repeat with the same idempotency key.
+    #[error("the outcome is not known")]
+    OutcomeUnknown,
+    /// Our own fault; logged once at the border, never shown.
+    #[error("fault")]
+    Fault(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a command did, or why it did nothing.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A fault that has no source.
+    pub fn fault(what: impl Into<String>) -> Self {
+        Self::Fault(what.into().into())
+    }
+
+    /// A single refusal.
+    pub fn refused(code: &'static str, field: &str, message: &str) -> Self {
+        Self::Refused(vec![Finding::new(code, field, message)])
+    }
+}
+
+impl From<Vec<Finding>> for Error {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self::Refused(findings)
+    }
+}
+
+impl From<projections::Error> for Error {
+    fn from(error: projections::Error) -> Self {
+        match error {
+            projections::Error::Refused(findings) => Self::Refused(findings),
+            projections::Error::Database(error) => error.into(),
+            other @ projections::Error::Unreadable(_) => Self::Fault(other.into()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if event_store::is_passing(&error) { Self::Unavailable } else { Self::Fault(error.into()) }
+    }
+}
+
+/// The instant of a decision: the only place that reads the clock.
+#[expect(clippy::disallowed_methods, reason = "decisions get the time as an argument from here")]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// A new name: the only place that makes one.
+#[expect(clippy::disallowed_methods, reason = "decisions get ids as arguments from here")]
+pub fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// Random bytes of the operating system.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::fault("no random numbers"))?;
+    Ok(bytes)
+}

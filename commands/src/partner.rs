@@ -1,0 +1,409 @@
+//! What can be done with partners.
+
+use crate::event_store::{Name, StreamId};
+use crate::unit::{Stream, Unit};
+use crate::{Commands, Done, Request, Result, input, new_id, random};
+use async_graphql::InputObject;
+use domain::actor::Operation;
+use domain::api_key::{self, ApiKey};
+use domain::certificate::{Certificate, CertificatePolicy, check_partner_certificate};
+use domain::ids::{PartnerId, PolicyGroupId};
+use domain::issuance::CounterSigning;
+use domain::partner::{
+    AcceptedCertificate, Command, Contact, Partner, Profile, Refusal, Registration, check_id,
+    check_presentation, check_registration,
+};
+use domain::policy_group::PolicyGroup;
+use domain::policy_request::{self, PolicyRequest};
+use domain::reference::{PartnerType, RegisteredBy};
+use domain::text::{Checks, normal, squeezed};
+use domain::{Finding, Reason};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+/// A new partner.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "RegisterPartnerInput")]
+pub struct RegisterPartner {
+    /// The partner's id: 1 to 36 letters, digits, dots, dashes and underscores; unique ignoring
+    /// case; never changes.
+    pub partner_id: String,
+    /// The organisation's name: 1 to 128 characters. Its certificates have to carry it.
+    pub organization_name: String,
+    /// What kind of partner this is; never changes.
+    pub partner_type: PartnerType,
+    /// The id of the policy group whose policies the partner may ask for; whether one is needed
+    /// depends on the type.
+    pub policy_group: Option<PolicyGroupId>,
+    /// Postal address: 1 to 2000 characters. Personal data.
+    pub address: String,
+    /// Telephone number: 1 to 16 digits, blanks and `+ - ( ) / .`. Personal data.
+    pub contact_number: String,
+    /// E-mail address: at most 254 characters, unique among partners. Personal data.
+    pub email_id: String,
+    /// The language to write in, ISO 639-3.
+    pub lang_code: Option<String>,
+    /// Where the logo is found: https, at most 256 characters.
+    pub logo_url: Option<String>,
+    /// The subject that will speak for the partner: named by an administrator who registers for
+    /// others, else absent.
+    pub member: Option<String>,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+}
+input!(RegisterPartner, "registerPartner", new);
+
+/// A certificate of a partner.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "UploadPartnerCertificateInput")]
+pub struct UploadPartnerCertificate {
+    /// Whose certificate it is.
+    pub partner_id: PartnerId,
+    /// One certificate, PEM or base64 of DER, at most 16 KiB.
+    pub certificate_data: String,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+    /// The version of the partner that the caller has seen.
+    pub expected_version: Option<i64>,
+}
+input!(UploadPartnerCertificate, "uploadPartnerCertificate");
+
+/// A decision about a partner's standing.
+macro_rules! decision_input {
+    ($(#[$meta:meta])* $name:ident, $graphql:literal, $mutation:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Serialize, InputObject)]
+        #[graphql(name = $graphql)]
+        pub struct $name {
+            /// Which partner.
+            pub partner_id: PartnerId,
+            /// Why: 1 to 500 characters, kept in the log for ever.
+            pub reason: String,
+            /// Makes repeating harmless: 1 to 128 characters.
+            pub idempotency_key: Option<String>,
+            /// The version of the partner that the caller has seen.
+            pub expected_version: Option<i64>,
+        }
+        input!($name, $mutation);
+    };
+}
+decision_input!(/// Stops a partner for a while.
+    SuspendPartner, "SuspendPartnerInput", "suspendPartner");
+decision_input!(/// Lifts a suspension.
+    ReactivatePartner, "ReactivatePartnerInput", "reactivatePartner");
+decision_input!(/// Ends a partner for good.
+    DeactivatePartner, "DeactivatePartnerInput", "deactivatePartner");
+
+/// The fence of everything a partner holds: requests and keys.
+pub(crate) fn holds(partner: &str) -> String {
+    format!("partner/{partner}:holds")
+}
+
+impl Commands {
+    /// Makes a partner known.
+    pub async fn register_partner(
+        &self,
+        request: &Request,
+        input: &RegisterPartner,
+    ) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(&input.partner_id);
+        self.run(request, input, stream, |unit| async move {
+            permit_registration(&unit, input)?;
+            check(input)?;
+            if let Some(group) = &input.policy_group {
+                let group = unit.load::<PolicyGroup>(group.as_str()).await?;
+                group.active().map_err(|refusal| at("policyGroup", refusal))?;
+            }
+            let mut partner = unit.load::<Partner>(&input.partner_id).await?;
+            self.claim_names(&unit, input, partner.stream_id());
+            let registration = self.registration(&unit, input)?;
+            unit.decide(&mut partner, Command::Register(registration))?;
+            Ok(partner.done())
+        })
+        .await
+    }
+
+    /// One id ignoring case, one partner per e-mail address.
+    fn claim_names(&self, unit: &Unit, input: &RegisterPartner, holder: StreamId) {
+        let id = Name { kind: "partner_id", key: normal(&input.partner_id) };
+        let taken = Vec::<Finding>::from(Refusal::PartnerIdTaken).pop();
+        unit.claim(id, holder.clone(), taken);
+        let message = "Another partner uses this e-mail address.";
+        let taken = Finding::new("EMAIL_TAKEN", "emailId", message);
+        unit.claim(self.email_name(&input.email_id), holder, Some(taken));
+    }
+
+    /// The claim on an e-mail address: a keyed hash, since the address is personal.
+    pub fn email_name(&self, email: &str) -> Name {
+        let hash = self.keys().hmac("partner_email", normal(email).as_bytes());
+        Name { kind: "partner_email", key: hex::encode(hash) }
+    }
+
+    fn registration(&self, unit: &Unit, input: &RegisterPartner) -> Result<Registration> {
+        let contact = Contact {
+            address: input.address.trim().to_owned(),
+            contact_number: squeezed(&input.contact_number),
+            email_id: input.email_id.trim().to_owned(),
+        };
+        let subject = format!("partner/{}", input.partner_id);
+        let subject_key = Zeroizing::new(random()?);
+        let wrapping = &self.keys().wrapping;
+        let (contact, row) =
+            wrapping.seal(&subject, new_id(), &subject_key, random()?, &contact)?;
+        unit.keep_personal(row);
+        Ok(Registration {
+            organization_name: squeezed(&input.organization_name),
+            partner_type: input.partner_type,
+            policy_group_id: input.policy_group.clone(),
+            lang_code: input.lang_code.clone(),
+            logo_url: input.logo_url.clone(),
+            contact,
+            member: input.member.clone().unwrap_or_else(|| unit.actor().subject.clone()),
+        })
+    }
+
+    /// Takes a certificate that a trusted authority issued to the partner's organisation, and
+    /// counter-signs it. The first one makes the partner active.
+    pub async fn upload_partner_certificate(
+        &self,
+        request: &Request,
+        input: &UploadPartnerCertificate,
+    ) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
+        self.run(request, input, stream, |unit| async move {
+            let mut partner = unit.load::<Partner>(input.partner_id.as_str()).await?;
+            let operation = Operation::UploadPartnerCertificate;
+            unit.permit_on(operation, &partner, Refusal::PartnerNotFound)?;
+            unit.expect(&partner)?;
+            let profile = partner.profile().ok_or(Vec::from(Refusal::PartnerNotFound))?.clone();
+            let field = "certificateData";
+            let certificate = Certificate::read(&input.certificate_data, field)?;
+            let path = trusted_path(&unit, &certificate, &profile).await?;
+            claim_key(&unit, &certificate, partner.stream_id());
+            let accepted = self.counter_sign(&unit, input, &certificate, &profile, path)?;
+            unit.decide(&mut partner, Command::AcceptCertificate(accepted))?;
+            Ok(partner.done())
+        })
+        .await
+    }
+
+    fn counter_sign(
+        &self,
+        unit: &Unit,
+        input: &UploadPartnerCertificate,
+        certificate: &Certificate,
+        profile: &Profile,
+        path: Vec<String>,
+    ) -> Result<AcceptedCertificate> {
+        let keys = self.keys();
+        let signed = CounterSigning {
+            partner: certificate,
+            issuer: &keys.issuer,
+            profile: profile.partner_type.terms().certificate_profile,
+            partner_id: input.partner_id.as_str(),
+            serial: random()?,
+            now: unit.now,
+            policy: &CertificatePolicy::default(),
+        }
+        .sign(&keys.issuing)
+        .map_err(|problem| not_issued(problem, "certificateData"))?;
+        Ok(AcceptedCertificate {
+            fingerprint: certificate.sha256(),
+            key_fingerprint: certificate.spki_sha256(),
+            certificate: certificate.pem(),
+            signed_certificate: signed.pem(),
+            path,
+            not_after: certificate.not_after(),
+            signed_not_after: signed.not_after(),
+        })
+    }
+
+    /// Stops a partner and its keys for a while.
+    pub async fn suspend_partner(&self, request: &Request, input: &SuspendPartner) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
+        self.run(request, input, stream, |unit| async move {
+            let operation = Operation::SuspendPartner;
+            let (mut partner, reason) =
+                standing(&unit, operation, &input.partner_id, &input.reason).await?;
+            if unit.decide(&mut partner, Command::Suspend(reason.clone()))? {
+                each_key(&unit, &partner, |_| Some(api_key::Command::Suspend(reason.clone())))
+                    .await?;
+            }
+            Ok(partner.done())
+        })
+        .await
+    }
+
+    /// Lifts the suspension of a partner, and of exactly the keys that it stopped.
+    pub async fn reactivate_partner(
+        &self,
+        request: &Request,
+        input: &ReactivatePartner,
+    ) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
+        self.run(request, input, stream, |unit| async move {
+            let operation = Operation::ReactivatePartner;
+            let (mut partner, reason) =
+                standing(&unit, operation, &input.partner_id, &input.reason).await?;
+            if unit.decide(&mut partner, Command::Reactivate(reason.clone()))? {
+                each_key(&unit, &partner, |_| Some(api_key::Command::Resume(reason.clone())))
+                    .await?;
+            }
+            Ok(partner.done())
+        })
+        .await
+    }
+
+    /// Ends a partner for good, with its keys and its open and approved requests.
+    pub async fn deactivate_partner(
+        &self,
+        request: &Request,
+        input: &DeactivatePartner,
+    ) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
+        self.run(request, input, stream, |unit| async move {
+            let operation = Operation::DeactivatePartner;
+            let (mut partner, reason) =
+                standing(&unit, operation, &input.partner_id, &input.reason).await?;
+            if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
+                let end = |_: &ApiKey| Some(api_key::Command::Deactivate(reason.clone()));
+                each_key(&unit, &partner, end).await?;
+                end_requests(&unit, &partner, &reason).await?;
+            }
+            Ok(partner.done())
+        })
+        .await
+    }
+}
+
+/// A partner registers itself when its type does and its role fits; for others an administrator
+/// names the first member.
+fn permit_registration(unit: &Unit, input: &RegisterPartner) -> Result<()> {
+    let terms = input.partner_type.terms();
+    if input.member.is_some() {
+        return unit.permit(Operation::RegisterPartnerForOthers);
+    }
+    let actor = unit.actor();
+    let fits = actor.roles.contains(&terms.role) && terms.registered_by == RegisteredBy::Itself;
+    if actor.may_on_any(Operation::RegisterPartnerForOthers) {
+        let message = "Name the subject that will speak for the partner.";
+        return Err(crate::Error::refused("MEMBER_NEEDED", "member", message));
+    }
+    if fits && actor.may(Operation::RegisterPartner, true) {
+        Ok(())
+    } else {
+        Err(crate::Error::Forbidden)
+    }
+}
+
+/// Everything that is wrong with a registration, before anything is read.
+fn check(input: &RegisterPartner) -> Result<()> {
+    let mut checks = Checks::default();
+    check_id(&mut checks, "partnerId", &input.partner_id);
+    let has_group = input.policy_group.is_some();
+    check_registration(&mut checks, &input.organization_name, input.partner_type, has_group);
+    check_presentation(&mut checks, input.lang_code.as_deref(), input.logo_url.as_deref());
+    let contact = Contact {
+        address: input.address.clone(),
+        contact_number: input.contact_number.clone(),
+        email_id: input.email_id.clone(),
+    };
+    contact.check(&mut checks);
+    if let Some(member) = &input.member {
+        checks.line("member", member, 256);
+    }
+    Ok(checks.done()?)
+}
+
+/// The verified path from the partner's certificate to a root of its domain, as fingerprints.
+async fn trusted_path(
+    unit: &Unit,
+    certificate: &Certificate,
+    profile: &Profile,
+) -> Result<Vec<String>> {
+    let terms = profile.partner_type.terms();
+    let trusted = crate::trust_certificate::trusted(unit, terms.trust_domain).await?;
+    Ok(check_partner_certificate(
+        certificate,
+        &profile.organization_name,
+        terms.certificate_profile,
+        trusted.store(),
+        unit.now,
+        &CertificatePolicy::default(),
+        "certificateData",
+    )?)
+}
+
+/// No two partners share a key. Whose it is already is not told.
+fn claim_key(unit: &Unit, certificate: &Certificate, holder: StreamId) {
+    let message = "The key of this certificate is in use already; make a new one.";
+    let taken = Finding::new("KEY_IN_USE", "certificateData", message);
+    let key = Name { kind: "certificate_key", key: certificate.spki_sha256() };
+    unit.claim(key, holder, Some(taken));
+}
+
+fn not_issued(problem: domain::issuance::NotIssued, field: &str) -> crate::Error {
+    match problem {
+        domain::issuance::NotIssued::Refused(findings) => {
+            let here = |finding| Finding { field: field.to_owned(), ..finding };
+            crate::Error::Refused(findings.into_iter().map(here).collect())
+        }
+        domain::issuance::NotIssued::SubjectNotCanonical => crate::Error::refused(
+            "SUBJECT_NOT_CANONICAL",
+            field,
+            "The subject of this certificate is not encoded as DER demands; ask your authority.",
+        ),
+        fault => crate::Error::Fault(fault.into()),
+    }
+}
+
+/// The partner whose standing an administrator decides about, and the fence of what it holds.
+async fn standing(
+    unit: &Unit,
+    operation: Operation,
+    id: &PartnerId,
+    reason: &str,
+) -> Result<(Stream<Partner>, Reason)> {
+    unit.permit(operation)?;
+    let reason = Reason::new("reason", reason)?;
+    let partner = unit.load::<Partner>(id.as_str()).await?;
+    unit.expect(&partner)?;
+    unit.fence(holds(id.as_str())).await?;
+    Ok((partner, reason))
+}
+
+/// Decides about every key of the partner that has not ended; each event names the partner's as
+/// its cause.
+async fn each_key(
+    unit: &Unit,
+    partner: &Stream<Partner>,
+    command: impl Fn(&ApiKey) -> Option<api_key::Command> + Send + Sync,
+) -> Result<()> {
+    let id = partner.id.as_str().into();
+    let keys = projections::api_key::live_of_partner(unit.pool(), &id, None).await?;
+    unit.because_of(partner);
+    for mut key in unit.load_many::<ApiKey>(&keys).await? {
+        if let Some(command) = command(&key) {
+            unit.decide(&mut key, command)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends every request of the partner that is open or approved.
+async fn end_requests(unit: &Unit, partner: &Stream<Partner>, reason: &Reason) -> Result<()> {
+    let id = partner.id.as_str().into();
+    let requests = projections::policy_request::live_of_partner(unit.pool(), &id).await?;
+    unit.because_of(partner);
+    for mut request in unit.load_many::<PolicyRequest>(&requests).await? {
+        unit.decide(&mut request, policy_request::Command::End(reason.clone()))?;
+        crate::policy_request::release_link(unit, &request);
+    }
+    Ok(())
+}
+
+/// The findings of another noun, told about the field that named it.
+fn at(field: &str, refusal: impl Into<Vec<Finding>>) -> crate::Error {
+    let here = |finding| Finding { field: field.to_owned(), ..finding };
+    crate::Error::Refused(refusal.into().into_iter().map(here).collect())
+}

@@ -1,0 +1,407 @@
+//! One decision at work: what it reads is remembered, what it decides is collected, and both are
+//! submitted together. When something it read has moved, everything starts again.
+
+use crate::event_store::{
+    Claim, Granted, IdempotencyKey, Name, NewEvent, SecretHash, StreamId, Submission, Verdict,
+    is_storable,
+};
+use crate::{Commands, Error, Input, Request, Result, new_id, now};
+use chrono::{DateTime, Utc};
+use cqrs_es::{Aggregate, DomainEvent};
+use domain::actor::{Actor, Operation};
+use domain::partner::Partner;
+use domain::recorded::Metadata;
+use domain::{Decide, Finding};
+use projections::private_rows::SealedRow;
+use secrecy::SecretString;
+use sqlx::PgPool;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How often a decision is made before the caller hears of a conflict.
+const ATTEMPTS: usize = 8;
+
+/// What a granted wish leads to.
+#[derive(Debug)]
+pub struct Done {
+    /// The object that was made or changed.
+    pub id: String,
+    /// The position that shows it; a client that has seen it sees everything before it too.
+    pub position: i64,
+    /// A secret that is shown this once.
+    pub secret: Option<SecretString>,
+    /// Whether the wish was granted earlier, under the same idempotency key.
+    pub replayed: bool,
+}
+
+/// What a decision leads to when it is accepted.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    id: String,
+    version: i64,
+    secret: Option<SecretString>,
+}
+
+/// A noun in the state that was read, and what this decision does to it.
+#[derive(Debug)]
+pub(crate) struct Stream<A> {
+    pub id: String,
+    version: i64,
+    state: A,
+}
+
+impl<A> Deref for Stream<A> {
+    type Target = A;
+    fn deref(&self) -> &A {
+        &self.state
+    }
+}
+
+impl<A: Aggregate> Stream<A> {
+    pub fn stream_id(&self) -> StreamId {
+        StreamId::of::<A>(&self.id)
+    }
+
+    /// The decision is about this object.
+    pub fn done(&self) -> Decided {
+        Decided { id: self.id.clone(), version: self.version, secret: None }
+    }
+
+    /// The decision is about this object, and shows a secret once.
+    pub fn done_with(&self, secret: SecretString) -> Decided {
+        Decided { secret: Some(secret), ..self.done() }
+    }
+}
+
+/// The unit of work of one attempt. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    commands: Commands,
+    request: Request,
+    expected_version: Option<i64>,
+    draft: Arc<Mutex<Draft>>,
+    /// The instant of the decision.
+    pub now: DateTime<Utc>,
+}
+
+#[derive(Debug, Default)]
+struct Draft {
+    submission: Submission,
+    actor_partner: String,
+    causation_id: Option<String>,
+}
+
+impl Commands {
+    /// Runs a decision until it is accepted, refused or has met too many conflicts.
+    pub(crate) async fn run<I, F, D>(
+        &self,
+        request: &Request,
+        input: &I,
+        stream: StreamId,
+        decide: D,
+    ) -> Result<Done>
+    where
+        I: Input,
+        D: Fn(Unit) -> F + Send + Sync,
+        F: Future<Output = Result<Decided>> + Send,
+    {
+        let key = self.idempotency_key(request, input)?;
+        let queue = self.queue(stream);
+        let _first = queue.lock().await;
+        for _ in 0..ATTEMPTS {
+            if let Some(done) = self.replay(key.as_ref()).await? {
+                return Ok(done);
+            }
+            let unit = Unit {
+                commands: self.clone(),
+                request: request.clone(),
+                expected_version: input.expected_version(),
+                draft: Arc::default(),
+                now: now(),
+            };
+            let decided = decide(unit.clone()).await;
+            if let Some(answer) = self.attempt(unit, decided, key.clone()).await? {
+                return answer;
+            }
+            if input.expected_version().is_some() {
+                break;
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// One attempt: `None` when something moved and it has to be made again.
+    async fn attempt(
+        &self,
+        unit: Unit,
+        decided: Result<Decided>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Option<Result<Done>>> {
+        let mut submission = unit.take();
+        match decided {
+            Ok(decided) => {
+                submission.idempotency_key = key.map(|key| IdempotencyKey {
+                    object_id: decided.id.clone(),
+                    version: decided.version,
+                    ..key
+                });
+                self.submit(submission, decided).await
+            }
+            Err(Error::Conflict) if unit.expected_version.is_some() => Err(Error::Conflict),
+            Err(Error::Conflict) => Ok(None),
+            Err(refusal @ (Error::Refused(_) | Error::Forbidden)) => {
+                submission.idempotency_key = key;
+                let stands = self.store.still_stands(&submission).await?;
+                Ok(stands.then_some(Err(refusal)))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn submit(
+        &self,
+        submission: Submission,
+        decided: Decided,
+    ) -> Result<Option<Result<Done>>> {
+        if submission.events.is_empty() && submission.idempotency_key.is_none() {
+            // Nothing to do: true only while what was read still stands.
+            let stands = self.store.still_stands(&submission).await?;
+            let position = projections::log::head(self.store.pool()).await?;
+            return Ok(stands.then(|| Ok(decided.at(position))));
+        }
+        if !is_storable(&submission) {
+            return Err(Error::refused("TOO_LARGE", "", "This is more than one event can hold."));
+        }
+        match self.store.append(submission).await? {
+            Verdict::Accepted(position) => Ok(Some(Ok(decided.at(position)))),
+            Verdict::Conflict => Ok(None),
+            Verdict::Refused(findings) => Ok(Some(Err(Error::Refused(findings)))),
+        }
+    }
+
+    async fn replay(&self, key: Option<&IdempotencyKey>) -> Result<Option<Done>> {
+        let Some(key) = key else { return Ok(None) };
+        let granted = self
+            .store
+            .idempotency_key(&key.subject, key.mutation, &key.key, &key.input_hmac)
+            .await?;
+        match granted {
+            None => Ok(None),
+            Some(Granted { same_input: false, .. }) => Err(Error::refused(
+                "IDEMPOTENCY_KEY_REUSED",
+                "idempotencyKey",
+                "This key was used for another input.",
+            )),
+            Some(Granted { object_id: id, position, .. }) => {
+                Ok(Some(Done { id, position, secret: None, replayed: true }))
+            }
+        }
+    }
+
+    fn idempotency_key<I: Input>(
+        &self,
+        request: &Request,
+        input: &I,
+    ) -> Result<Option<IdempotencyKey>> {
+        let Some(key) = input.idempotency_key() else { return Ok(None) };
+        let mut checks = domain::text::Checks::default();
+        checks.line("idempotencyKey", key, 128);
+        checks.done()?;
+        let canonical = serde_json::to_vec(input).map_err(|error| Error::Fault(error.into()))?;
+        Ok(Some(IdempotencyKey {
+            subject: request.actor.subject.clone(),
+            mutation: I::MUTATION,
+            key: key.to_owned(),
+            input_hmac: self.keys.hmac("idempotency", &canonical),
+            object_id: String::new(),
+            version: 0,
+        }))
+    }
+
+    fn queue(&self, stream: StreamId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.retain(|_, queue| queue.strong_count() > 0);
+        if let Some(queue) = queues.get(&stream).and_then(std::sync::Weak::upgrade) {
+            return queue;
+        }
+        let queue = Arc::default();
+        queues.insert(stream, Arc::downgrade(&queue));
+        queue
+    }
+}
+
+impl Decided {
+    fn at(self, position: i64) -> Done {
+        Done { id: self.id, position, secret: self.secret, replayed: false }
+    }
+}
+
+impl Unit {
+    /// Who asks.
+    pub fn actor(&self) -> &Actor {
+        &self.request.actor
+    }
+
+    /// The pool for reading sets; name the fence of a set before reading it.
+    pub fn pool(&self) -> &PgPool {
+        self.commands.store.pool()
+    }
+
+    /// Refuses an actor whose roles do not allow the operation on everything.
+    pub fn permit(&self, operation: Operation) -> Result<()> {
+        if self.actor().may_on_any(operation) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
+    /// Refuses an actor whose roles do not allow the operation on what belongs to `partner`. A
+    /// stranger gets the answer that he would get if the thing did not exist.
+    pub fn permit_on(
+        &self,
+        operation: Operation,
+        partner: &Stream<Partner>,
+        not_found: impl Into<Vec<Finding>>,
+    ) -> Result<()> {
+        let actor = self.actor();
+        let members = partner.profile().map_or(&[][..], |profile| &profile.members);
+        let own = actor.belongs_to(&partner.id.as_str().into(), members);
+        if !actor.may(operation, true) {
+            return Err(Error::Forbidden);
+        }
+        if partner.is_missing() || !actor.may(operation, own) {
+            return Err(Error::Refused(not_found.into()));
+        }
+        if own {
+            self.draft().actor_partner.clone_from(&partner.id);
+        }
+        Ok(())
+    }
+
+    /// Reads a stream.
+    pub async fn load<A: Decide>(&self, id: &str) -> Result<Stream<A>> {
+        let (state, version) = self.commands.store.load::<A>(id).await?;
+        let stream = Stream { id: id.to_owned(), version, state };
+        self.remember(&stream);
+        Ok(stream)
+    }
+
+    /// Refuses to go on when the object is not in the version that the caller expects. Asked after
+    /// the permission, so that it tells a stranger nothing.
+    pub fn expect<A>(&self, stream: &Stream<A>) -> Result<()> {
+        match self.expected_version {
+            Some(expected) if expected != stream.version => Err(Error::Conflict),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads many streams of one noun in one statement.
+    pub async fn load_many<A: Decide>(&self, ids: &[String]) -> Result<Vec<Stream<A>>> {
+        let streams = self.commands.store.load_many::<A>(ids).await?;
+        let stream = |(id, state, version)| Stream { id, version, state };
+        let streams: Vec<Stream<A>> = streams.into_iter().map(stream).collect();
+        streams.iter().for_each(|stream| self.remember(stream));
+        Ok(streams)
+    }
+
+    /// A stream that begins with this decision.
+    pub fn begin<A: Decide>(&self) -> Stream<A> {
+        self.begin_as(new_id().to_string())
+    }
+
+    /// A stream that begins with this decision under a chosen id.
+    pub fn begin_as<A: Decide>(&self, id: String) -> Stream<A> {
+        let stream = Stream { id, version: 0, state: A::default() };
+        self.remember(&stream);
+        stream
+    }
+
+    /// Reads the version of a set, before the set itself is read.
+    pub async fn fence(&self, name: impl Into<String> + Send) -> Result<()> {
+        let name = name.into();
+        let version = self.commands.store.fence(&name).await?;
+        self.draft().submission.fences.entry(name).or_insert(version);
+        Ok(())
+    }
+
+    /// Something is put into a set, or revived in it.
+    pub fn raise(&self, fence: String) {
+        self.draft().submission.raised.insert(fence);
+    }
+
+    /// Takes a name for a stream; whoever holds it already is told `taken`.
+    pub fn claim(&self, name: Name, holder: StreamId, taken: Option<Finding>) {
+        self.draft().submission.claims.push(Claim { name, holder, taken });
+    }
+
+    /// Gives a name back.
+    pub fn release(&self, name: Name, holder: StreamId) {
+        self.draft().submission.released.push((name, holder));
+    }
+
+    /// Keeps personal data.
+    pub fn keep_personal(&self, row: SealedRow) {
+        self.draft().submission.personal_data.push(row);
+    }
+
+    /// Keeps the keyed hash of a secret.
+    pub fn keep_hash(&self, hash: SecretHash) {
+        self.draft().submission.secret_hashes.push(hash);
+    }
+
+    /// What follows is caused by the last event of `stream`, not by the request itself.
+    pub fn because_of<A: Aggregate>(&self, stream: &Stream<A>) {
+        self.draft().causation_id = Some(format!("{}#{}", stream.stream_id(), stream.version));
+    }
+
+    /// Decides, and adds the events to what will be submitted. Whether there were any.
+    pub fn decide<A: Decide>(&self, stream: &mut Stream<A>, command: A::Command) -> Result<bool>
+    where
+        Vec<Finding>: From<A::Error>,
+    {
+        let events =
+            stream.state.decide(command).map_err(|refusal| Error::Refused(refusal.into()))?;
+        let metadata = self.metadata()?;
+        let changed = !events.is_empty();
+        for event in events {
+            self.draft().submission.events.push(NewEvent {
+                stream: stream.stream_id(),
+                event_type: event.event_type(),
+                event_version: event.event_version(),
+                payload: json(&event)?,
+                metadata: metadata.clone(),
+            });
+            stream.state.apply(event);
+            stream.version += 1;
+        }
+        Ok(changed)
+    }
+
+    fn metadata(&self) -> Result<String> {
+        let actor = self.actor();
+        let draft = self.draft();
+        let request_id = self.request.request_id.to_string();
+        json(&Metadata {
+            actor: actor.subject.clone(),
+            roles: actor.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            actor_partner: draft.actor_partner.clone(),
+            correlation_id: self.request.correlation_id.clone(),
+            causation_id: draft.causation_id.clone().unwrap_or_else(|| request_id.clone()),
+            request_id,
+        })
+    }
+
+    fn remember<A: Aggregate>(&self, stream: &Stream<A>) {
+        self.draft().submission.streams.entry(stream.stream_id()).or_insert(stream.version);
+    }
+
+    fn take(&self) -> Submission {
+        let submission = std::mem::take(&mut self.draft().submission);
+        Submission { request_id: self.request.request_id, ..submission }
+    }
+
+    fn draft(&self) -> MutexGuard<'_, Draft> {
+        self.draft.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Fault(error.into()))
+}

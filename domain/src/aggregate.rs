@@ -1,0 +1,115 @@
+//! What every noun has in common: a pure decision, and its place in cqrs-es.
+
+use crate::Finding;
+use crate::text::Checks;
+use cqrs_es::Aggregate;
+use cqrs_es::persist::EventUpcaster;
+
+/// A noun that decides in memory, without waiting for anybody.
+///
+/// A repeated wish is no error: no event. A forbidden or impossible one is a refusal.
+pub trait Decide: Aggregate {
+    /// The events that follow from `command` in this state.
+    fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// Whether no event has been recorded yet.
+    fn is_missing(&self) -> bool;
+
+    /// How events of earlier shapes become today's. Empty while every event has its first shape.
+    fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
+        Vec::new()
+    }
+}
+
+/// Makes a state enum with `decide` and `evolve` an aggregate of cqrs-es under a stored name.
+macro_rules! aggregate {
+    ($state:ident, $stored_name:literal) => {
+        impl cqrs_es::Aggregate for $state {
+            const TYPE: &'static str = $stored_name;
+            type Command = Command;
+            type Event = Event;
+            type Error = Refusal;
+            type Services = ();
+
+            async fn handle(
+                &mut self,
+                command: Command,
+                (): &(),
+                sink: &cqrs_es::event_sink::EventSink<Self>,
+            ) -> Result<(), Refusal> {
+                for event in self.decide(command)? {
+                    sink.write(event, self).await;
+                }
+                Ok(())
+            }
+
+            fn apply(&mut self, event: Event) {
+                *self = std::mem::take(self).evolve(event);
+            }
+        }
+
+        impl $crate::Decide for $state {
+            fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
+                self.decide(command)
+            }
+
+            fn is_missing(&self) -> bool {
+                matches!(self, $state::Missing)
+            }
+        }
+
+        impl cqrs_es::DomainEvent for Event {
+            fn event_type(&self) -> String {
+                <&'static str>::from(self).to_owned()
+            }
+
+            fn event_version(&self) -> String {
+                "1.0".to_owned()
+            }
+        }
+
+        impl From<Refusal> for Vec<$crate::Finding> {
+            fn from(refusal: Refusal) -> Self {
+                match refusal {
+                    Refusal::Invalid(findings) => findings,
+                    other => vec![$crate::Finding::new(
+                        <&'static str>::from(&other),
+                        other.field(),
+                        other.to_string(),
+                    )],
+                }
+            }
+        }
+    };
+}
+
+/// Why something was rejected, suspended, ended or brought back: 1 to 500 characters, written by
+/// the person who did it, kept in the event for ever.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Reason(String);
+
+impl Reason {
+    /// The longest reason, in characters.
+    pub const MAX: usize = 500;
+
+    /// A reason as typed, without the blanks around it.
+    pub fn new(field: &str, text: &str) -> Result<Self, Vec<Finding>> {
+        let mut checks = Checks::default();
+        checks.paragraph(field, text, Self::MAX);
+        checks.done().map(|()| Self(text.trim().to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A golden state in a test: what a stream of events leads to.
+#[cfg(test)]
+pub(crate) fn given<A: Aggregate>(events: impl IntoIterator<Item = A::Event>) -> A {
+    let mut state = A::default();
+    events.into_iter().for_each(|event| state.apply(event));
+    state
+}

@@ -1,0 +1,54 @@
+//! Names of things. All are text of at most 36 characters (design.md 14.5): a partner's id is
+//! chosen by whoever registers it, all others are UUIDs of version 7, except bootstrapped ones.
+
+use async_graphql::{ID, NewType};
+use serde::{Deserialize, Serialize};
+
+macro_rules! id {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, NewType)]
+        #[serde(transparent)]
+        pub struct $name(pub ID);
+
+        impl $name {
+            /// A name for something new, from an id that the caller drew.
+            pub fn from_uuid(id: uuid::Uuid) -> Self {
+                Self(ID(id.to_string()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(ID(text.to_owned()))
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+id!(/// An organisation that works with the national ID. Unique ignoring case; as typed otherwise.
+    PartnerId);
+id!(/// A family of policies, such as "Banking".
+    PolicyGroupId);
+id!(/// What a partner may ask of the ID system.
+    PolicyId);
+id!(/// A partner's wish to work under a policy.
+    PolicyRequestId);
+id!(/// The public part of an API key's life: never the key itself.
+    ApiKeyId);
+id!(/// A root or intermediate certificate that is trusted in one domain.
+    TrustCertificateId);
+
+/// The longest id, in characters.
+pub const MAX_ID: usize = 36;

@@ -1,0 +1,31 @@
+//! What may happen: the nouns of partner management, their events and their rules.
+//!
+//! Nothing here touches SQL, HTTP, a clock or a random number: time, ids and facts about other
+//! nouns are arguments, so that every decision can be repeated years later from the log alone.
+//! Words that GraphQL shows (enums, ids) derive their GraphQL form here, where they live; see
+//! `docs/decisions/0002`.
+
+#[macro_use]
+mod aggregate;
+
+pub mod actor;
+pub mod api_key;
+pub mod certificate;
+pub mod defaults;
+pub mod finding;
+pub mod ids;
+pub mod issuance;
+pub mod log_entry;
+pub mod partner;
+pub mod policy;
+pub mod policy_document;
+pub mod policy_group;
+pub mod policy_request;
+pub mod recorded;
+pub mod reference;
+pub mod secret;
+pub mod text;
+pub mod trust_certificate;
+
+pub use aggregate::{Decide, Reason};
+pub use finding::Finding;

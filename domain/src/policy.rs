@@ -1,0 +1,344 @@
+//! A policy: what partners may ask of the ID system, as a document of one of the types of
+//! [`policy_document`](crate::policy_document).
+//!
+//! Draft → published → deactivated, which is final; a draft can be discarded. A published document
+//! never changes (design.md 14.3).
+
+use crate::ids::PolicyGroupId;
+use crate::policy_document::{PolicyType, validate};
+use crate::text::{Checks, squeezed};
+use crate::{Finding, Reason};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strum::IntoStaticStr;
+
+/// The longest name, in characters (spec/policies-devices.md 1.2).
+pub const MAX_NAME: usize = 128;
+/// The longest description, in characters.
+pub const MAX_DESCRIPTION: usize = 256;
+/// The longest version text, in characters.
+pub const MAX_VERSION: usize = 8;
+
+/// A wish about one policy.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Start a draft.
+    Create {
+        /// The group it belongs to; never changes.
+        policy_group_id: PolicyGroupId,
+        /// The kind of document; never changes.
+        policy_type: PolicyType,
+        /// What it says.
+        content: Content,
+    },
+    /// Write the draft anew.
+    UpdateDraft(Content),
+    /// Make it binding.
+    Publish,
+    /// End a published policy.
+    Deactivate {
+        /// Why.
+        reason: Reason,
+        /// How many requests for it are open or approved now.
+        live_requests: usize,
+    },
+    /// Throw a draft away.
+    Discard(Reason),
+}
+
+/// What a policy says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// Unique in its group after normalisation.
+    pub name: String,
+    /// What the policy is for.
+    pub description: String,
+    /// The author's own numbering.
+    pub version: String,
+    /// The document.
+    pub policies: Value,
+}
+
+impl Content {
+    /// A checked content, as it is stored; everything that is wrong with it, document included.
+    pub fn new(
+        policy_type: PolicyType,
+        name: &str,
+        description: &str,
+        version: &str,
+        policies: Value,
+    ) -> Result<Self, Vec<Finding>> {
+        let mut checks = Checks::default();
+        checks.line("name", name, MAX_NAME);
+        checks.paragraph("description", description, MAX_DESCRIPTION);
+        checks.line("version", version, MAX_VERSION);
+        checks.extend(validate(policy_type, &policies, "policies"));
+        checks.done()?;
+        let (name, version) = (squeezed(name), squeezed(version));
+        Ok(Self { name, description: description.trim().to_owned(), version, policies })
+    }
+}
+
+/// What happened to a policy. Stored for ever: add variants and optional fields, never rename or
+/// remove.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]
+pub enum Event {
+    Created { policy_group_id: PolicyGroupId, policy_type: PolicyType, content: Content },
+    DraftUpdated { content: Content },
+    Published {},
+    Deactivated { reason: Reason },
+    Discarded { reason: Reason },
+}
+
+/// Why a wish about a policy was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the message says it")]
+pub enum Refusal {
+    #[error("This policy is not known.")]
+    PolicyNotFound,
+    #[error("This policy exists already.")]
+    PolicyExists,
+    #[error("The policy is published; what is published never changes.")]
+    PolicyPublished,
+    #[error("The policy is a draft: it has to be published first.")]
+    PolicyNotPublished,
+    #[error("The policy was deactivated, which is final.")]
+    PolicyDeactivated,
+    #[error("The draft was discarded.")]
+    PolicyDiscarded,
+    #[error("Partners work under this policy or have asked to; end their requests first.")]
+    PolicyInUse,
+    #[error("The input has errors.")]
+    Invalid(Vec<Finding>),
+}
+
+impl Refusal {
+    fn field(&self) -> &'static str {
+        "policyId"
+    }
+}
+
+/// Where a policy stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Policy {
+    /// Not created.
+    #[default]
+    Missing,
+    /// Being written.
+    Draft(Body),
+    /// Binding.
+    Published(Body),
+    /// Ended.
+    Deactivated(Body),
+    /// Thrown away before it was ever binding.
+    Discarded(Body),
+}
+
+/// What later decisions need to know of a policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Body {
+    /// As created.
+    pub policy_group_id: PolicyGroupId,
+    /// As created.
+    pub policy_type: PolicyType,
+    /// As last written.
+    pub content: Content,
+}
+
+impl Policy {
+    /// The events that follow from `command` in this state.
+    pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
+        use Command::{Create, Deactivate, Discard, Publish, UpdateDraft};
+        match (self, command) {
+            (Self::Missing, Create { policy_group_id, policy_type, content }) => {
+                Ok(vec![Event::Created { policy_group_id, policy_type, content }])
+            }
+            (_, Create { .. }) => Err(Refusal::PolicyExists),
+            (Self::Missing, _) => Err(Refusal::PolicyNotFound),
+
+            (Self::Draft(body), UpdateDraft(content)) if body.content == content => Ok(vec![]),
+            (Self::Draft(_), UpdateDraft(content)) => Ok(vec![Event::DraftUpdated { content }]),
+            (Self::Draft(body), Publish) => body.publishable().map(|()| vec![Event::Published {}]),
+            (Self::Draft(_), Discard(reason)) => Ok(vec![Event::Discarded { reason }]),
+            (Self::Draft(_), Deactivate { .. }) => Err(Refusal::PolicyNotPublished),
+
+            (Self::Published(_), Publish) => Ok(vec![]),
+            (Self::Published(_), UpdateDraft(_) | Discard(_)) => Err(Refusal::PolicyPublished),
+            (Self::Published(_), Deactivate { live_requests: 1.., .. }) => {
+                Err(Refusal::PolicyInUse)
+            }
+            (Self::Published(_), Deactivate { reason, live_requests: 0 }) => {
+                Ok(vec![Event::Deactivated { reason }])
+            }
+
+            (Self::Deactivated(_), Deactivate { .. }) | (Self::Discarded(_), Discard(_)) => {
+                Ok(vec![])
+            }
+            (Self::Deactivated(_), UpdateDraft(_) | Publish | Discard(_)) => {
+                Err(Refusal::PolicyDeactivated)
+            }
+            (Self::Discarded(_), UpdateDraft(_) | Publish | Deactivate { .. }) => {
+                Err(Refusal::PolicyDiscarded)
+            }
+        }
+    }
+
+    /// The state after `event`.
+    #[must_use]
+    pub fn evolve(self, event: Event) -> Self {
+        match (self, event) {
+            (_, Event::Created { policy_group_id, policy_type, content }) => {
+                Self::Draft(Body { policy_group_id, policy_type, content })
+            }
+            (policy, Event::DraftUpdated { content }) => {
+                policy.into(|body| Self::Draft(Body { content, ..body }))
+            }
+            (policy, Event::Published {}) => policy.into(Self::Published),
+            (policy, Event::Deactivated { .. }) => policy.into(Self::Deactivated),
+            (policy, Event::Discarded { .. }) => policy.into(Self::Discarded),
+        }
+    }
+
+    /// The body, whatever the state; nothing when the policy is missing.
+    pub fn body(&self) -> Option<&Body> {
+        match self {
+            Self::Missing => None,
+            Self::Draft(body)
+            | Self::Published(body)
+            | Self::Deactivated(body)
+            | Self::Discarded(body) => Some(body),
+        }
+    }
+
+    /// The body of a policy that binds now, else why it does not.
+    pub fn published(&self) -> Result<&Body, Refusal> {
+        match self {
+            Self::Published(body) => Ok(body),
+            Self::Missing => Err(Refusal::PolicyNotFound),
+            Self::Draft(_) => Err(Refusal::PolicyNotPublished),
+            Self::Deactivated(_) => Err(Refusal::PolicyDeactivated),
+            Self::Discarded(_) => Err(Refusal::PolicyDiscarded),
+        }
+    }
+
+    fn into(self, state: impl FnOnce(Body) -> Self) -> Self {
+        match self {
+            Self::Missing => Self::Missing,
+            Self::Draft(body)
+            | Self::Published(body)
+            | Self::Deactivated(body)
+            | Self::Discarded(body) => state(body),
+        }
+    }
+}
+
+impl Body {
+    /// Checks the document again: the schema may have become stricter since the draft was written.
+    fn publishable(&self) -> Result<(), Refusal> {
+        let findings = validate(self.policy_type, &self.content.policies, "policies");
+        if findings.is_empty() { Ok(()) } else { Err(Refusal::Invalid(findings)) }
+    }
+}
+
+aggregate!(Policy, "policy");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::given;
+    use serde_json::json;
+
+    fn document() -> Value {
+        json!({"authTokenType": "policy", "allowedAuthTypes": [], "allowedKycAttributes": []})
+    }
+
+    fn content(name: &str) -> Content {
+        Content::new(PolicyType::Auth, name, "For banks", "1", document()).unwrap()
+    }
+
+    fn created() -> Event {
+        Event::Created {
+            policy_group_id: "banking".into(),
+            policy_type: PolicyType::Auth,
+            content: content("KYC"),
+        }
+    }
+
+    fn reason() -> Reason {
+        Reason::new("reason", "replaced").unwrap()
+    }
+
+    fn deactivate(live_requests: usize) -> Command {
+        Command::Deactivate { reason: reason(), live_requests }
+    }
+
+    #[test]
+    fn a_draft_can_be_written_anew_until_it_is_published() {
+        let draft = given::<Policy>([created()]);
+        let content = content("eKYC");
+        assert_eq!(
+            draft.decide(Command::UpdateDraft(content.clone())),
+            Ok(vec![Event::DraftUpdated { content: content.clone() }])
+        );
+        let published = given::<Policy>([created(), Event::Published {}]);
+        assert_eq!(published.decide(Command::UpdateDraft(content)), Err(Refusal::PolicyPublished));
+    }
+
+    #[test]
+    fn publishing_twice_changes_nothing() {
+        let published = given::<Policy>([created(), Event::Published {}]);
+        assert_eq!(published.decide(Command::Publish), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_document_that_has_become_invalid_is_not_published() {
+        let mut broken = content("KYC");
+        broken.policies = json!({"authTokenType": "policy"});
+        let draft = given::<Policy>([created(), Event::DraftUpdated { content: broken }]);
+        assert!(
+            matches!(draft.decide(Command::Publish), Err(Refusal::Invalid(all)) if all.len() == 2)
+        );
+    }
+
+    #[test]
+    fn a_policy_that_partners_use_stays() {
+        let published = given::<Policy>([created(), Event::Published {}]);
+        assert_eq!(published.decide(deactivate(1)), Err(Refusal::PolicyInUse));
+        assert_eq!(
+            published.decide(deactivate(0)),
+            Ok(vec![Event::Deactivated { reason: reason() }])
+        );
+    }
+
+    #[test]
+    fn what_has_ended_does_not_come_back() {
+        let ended = given::<Policy>([
+            created(),
+            Event::Published {},
+            Event::Deactivated { reason: reason() },
+        ]);
+        assert_eq!(ended.decide(Command::Publish), Err(Refusal::PolicyDeactivated));
+        assert_eq!(ended.decide(deactivate(0)), Ok(vec![]));
+        let discarded = given::<Policy>([created(), Event::Discarded { reason: reason() }]);
+        assert_eq!(discarded.decide(Command::Publish), Err(Refusal::PolicyDiscarded));
+    }
+
+    #[test]
+    fn nothing_can_be_done_to_a_policy_that_is_not_there() {
+        for command in [Command::Publish, deactivate(0), Command::Discard(reason())] {
+            assert_eq!(Policy::Missing.decide(command), Err(Refusal::PolicyNotFound));
+        }
+    }
+
+    #[test]
+    fn every_error_of_an_input_is_told_at_once() {
+        let findings = Content::new(PolicyType::Auth, "", "", "123456789", json!({})).unwrap_err();
+        let codes: Vec<_> = findings.iter().map(|finding| finding.field.as_str()).collect();
+        assert_eq!(codes[..3], ["name", "description", "version"]);
+        assert_eq!(codes.len(), 6, "{codes:?}");
+    }
+}

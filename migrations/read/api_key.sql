@@ -1,0 +1,23 @@
+create table api_key (
+  id            text        primary key,
+  version       bigint      not null,
+  status        text        not null,
+  status_reason text,
+  partner_id    text        not null,
+  policy_id     text        not null,
+  label         text        not null,
+  lookup_id     text        not null,
+  last_four     text        not null,
+  expires_at    timestamptz not null,
+  created_at    timestamptz not null,
+  created_by    text        not null,
+  updated_at    timestamptz not null
+);
+create index on api_key (created_at, id);
+create index on api_key (updated_at, id);
+create index on api_key (status, created_at, id);
+create index on api_key (partner_id, status);
+create index on api_key (policy_id, status);
+create index on api_key (expires_at, id);
+create index on api_key (lower(label), id);
+create index on api_key (lookup_id);

@@ -1,0 +1,26 @@
+create table partner (
+  id                      text        primary key,
+  version                 bigint      not null,
+  status                  text        not null,
+  status_reason           text,
+  partner_type            text        not null,
+  organization_name       text        not null,
+  policy_group_id         text,
+  members                 text[]      not null,
+  contact_reference       uuid        not null,
+  certificate_fingerprint text,
+  certificate_expires_at  timestamptz,
+  certificates            jsonb       not null,
+  created_at              timestamptz not null,
+  created_by              text        not null,
+  updated_at              timestamptz not null
+);
+create index on partner (created_at, id);
+create index on partner (updated_at, id);
+create index on partner (status, created_at, id);
+create index on partner (partner_type, id);
+create index on partner (lower(organization_name), id);
+create index on partner (lower(id), id);
+create index on partner (policy_group_id);
+create index on partner (certificate_expires_at, id);
+create index on partner using gin (members);

@@ -1,0 +1,20 @@
+create table policy_request (
+  id              text        primary key,
+  version         bigint      not null,
+  status          text        not null,
+  partner_id      text        not null,
+  policy_id       text        not null,
+  comment         text        not null,
+  decided_at      timestamptz,
+  decided_by      text,
+  decision_reason text,
+  created_at      timestamptz not null,
+  created_by      text        not null,
+  updated_at      timestamptz not null
+);
+create index on policy_request (created_at, id);
+create index on policy_request (updated_at, id);
+create index on policy_request (status, created_at, id);
+create index on policy_request (partner_id, status);
+create index on policy_request (policy_id, status);
+create index on policy_request (decided_at, id);

@@ -1,0 +1,26 @@
+create table trust_certificate (
+  id                 text        primary key,
+  version            bigint      not null,
+  status             text        not null,
+  status_reason      text,
+  partner_domain     text        not null,
+  kind               text        not null,
+  fingerprint        text        not null,
+  issuer_fingerprint text        not null,
+  certificate_data   text        not null,
+  issued_to          text        not null,
+  issued_by          text        not null,
+  valid_from         timestamptz not null,
+  valid_till         timestamptz not null,
+  created_at         timestamptz not null,
+  created_by         text        not null,
+  updated_at         timestamptz not null
+);
+create index on trust_certificate (created_at, id);
+create index on trust_certificate (updated_at, id);
+create index on trust_certificate (partner_domain, status);
+create index on trust_certificate (partner_domain, fingerprint);
+create index on trust_certificate (valid_till, id);
+create index on trust_certificate (valid_from, id);
+create index on trust_certificate (lower(issued_to), id);
+create index on trust_certificate (lower(issued_by), id);

@@ -1,0 +1,200 @@
+//! API keys, as they can be asked for: never the key itself.
+
+use crate::fold::{Fold, RecordedOf};
+use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use async_graphql::{Enum, InputObject, SimpleObject};
+use chrono::{DateTime, Utc};
+use domain::api_key::{ApiKey, Event};
+use domain::ids::{ApiKeyId, PartnerId, PolicyGroupId, PolicyId};
+use domain::reference::PartnerType;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use strum::Display;
+
+/// What may be known of an API key.
+#[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
+#[graphql(name = "ApiKeyRow")]
+pub struct Row {
+    /// The id of the key's record.
+    pub id: ApiKeyId,
+    /// How many events the key has had; give it as `expectedVersion`.
+    pub version: i64,
+    /// Where the key stands. Expiry is told by `expiresAt` alone.
+    pub status: ApiKeyStatus,
+    /// Why it was suspended, resumed or deactivated.
+    pub status_reason: Option<String>,
+    /// Whose key it is.
+    #[graphql(skip)]
+    pub partner_id: PartnerId,
+    /// Under which policy it works.
+    #[graphql(skip)]
+    pub policy_id: PolicyId,
+    /// The partner's own name for it.
+    pub label: String,
+    /// The public part inside the key, 12 characters; safe to log.
+    pub lookup_id: String,
+    /// The last four characters of the key.
+    pub last_four: String,
+    /// From this instant on the key opens nothing.
+    pub expires_at: DateTime<Utc>,
+    /// When the key was generated.
+    pub created_at: DateTime<Utc>,
+    /// The subject that generated it.
+    pub created_by: String,
+    /// When anything happened last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Where a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, Enum)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum ApiKeyStatus {
+    /// Opens the door until it expires.
+    Active,
+    /// Stopped with its partner.
+    Suspended,
+    /// Ended.
+    Deactivated,
+}
+
+impl Fold for Row {
+    type Noun = ApiKey;
+    const DDL: &'static str = include_str!("../../migrations/read/api_key.sql");
+
+    fn fold(row: Option<Self>, recorded: &RecordedOf<Self>) -> Option<Self> {
+        let mut row = match (&recorded.event, row) {
+            (Event::Generated(_), _) => generated(recorded)?,
+            (_, row) => row?,
+        };
+        row.version = recorded.sequence;
+        row.updated_at = recorded.recorded_at;
+        match &recorded.event {
+            Event::Generated(_) => {}
+            Event::Suspended { reason } => row.becomes(ApiKeyStatus::Suspended, reason.as_str()),
+            Event::Resumed { reason } => row.becomes(ApiKeyStatus::Active, reason.as_str()),
+            Event::Deactivated { reason } => {
+                row.becomes(ApiKeyStatus::Deactivated, reason.as_str());
+            }
+        }
+        Some(row)
+    }
+}
+
+fn generated(recorded: &RecordedOf<Row>) -> Option<Row> {
+    let Event::Generated(grant) = &recorded.event else { return None };
+    Some(Row {
+        id: recorded.aggregate_id.as_str().into(),
+        version: recorded.sequence,
+        status: ApiKeyStatus::Active,
+        status_reason: None,
+        partner_id: grant.partner_id.clone(),
+        policy_id: grant.policy_id.clone(),
+        label: grant.label.clone(),
+        lookup_id: grant.lookup_id.clone(),
+        last_four: grant.last_four.clone(),
+        expires_at: grant.expires_at,
+        created_at: recorded.recorded_at,
+        created_by: recorded.metadata.actor.clone(),
+        updated_at: recorded.recorded_at,
+    })
+}
+
+impl Row {
+    fn becomes(&mut self, status: ApiKeyStatus, reason: &str) {
+        self.status = status;
+        self.status_reason = Some(reason.to_owned());
+    }
+}
+
+/// Which keys to list. All conditions have to hold.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct ApiKeyFilter {
+    /// The partner that owns the key.
+    pub partner_id: Option<TextFilter>,
+    /// Its organisation's name.
+    pub organization_name: Option<TextFilter>,
+    /// One of these types of partner.
+    pub partner_type: Option<Vec<PartnerType>>,
+    /// The policy the key works under.
+    pub policy_id: Option<TextFilter>,
+    /// Its name.
+    pub policy_name: Option<TextFilter>,
+    /// In one of these groups.
+    pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The key's label.
+    pub label: Option<TextFilter>,
+    /// One of these states.
+    pub status: Option<Vec<ApiKeyStatus>>,
+    /// When the key ends.
+    pub expires_at: Option<TimeFilter>,
+    /// When it was generated.
+    pub created_at: Option<TimeFilter>,
+}
+
+/// What keys can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[expect(missing_docs, reason = "each is the field of the same name")]
+pub enum ApiKeySort {
+    PartnerId,
+    OrganizationName,
+    PolicyName,
+    Label,
+    Status,
+    ExpiresAt,
+    CreatedAt,
+    UpdatedAt,
+}
+
+impl SortKey for ApiKeySort {
+    const DEFAULT: Self = Self::CreatedAt;
+
+    fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            Self::PartnerId => ("t.partner_id", "text"),
+            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
+            Self::PolicyName => ("lower(policy.name)", "text"),
+            Self::Label => ("lower(t.label)", "text"),
+            Self::Status => ("t.status", "text"),
+            Self::ExpiresAt => ("t.expires_at", "timestamptz"),
+            Self::CreatedAt => ("t.created_at", "timestamptz"),
+            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+        }
+    }
+}
+
+impl Listed for Row {
+    type Filter = ApiKeyFilter;
+    type Sort = ApiKeySort;
+    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id \
+                                 join read.policy on policy.id = t.policy_id";
+
+    fn filter(filter: &ApiKeyFilter, conditions: &mut Conditions) {
+        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.text("partner.organization_name", filter.organization_name.as_ref());
+        conditions.any_of("partner.partner_type", filter.partner_type.as_ref());
+        conditions.text("t.policy_id", filter.policy_id.as_ref());
+        conditions.text("policy.name", filter.policy_name.as_ref());
+        conditions.any_id("policy.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.text("t.label", filter.label.as_ref());
+        conditions.any_of("t.status", filter.status.as_ref());
+        conditions.time("t.expires_at", filter.expires_at.as_ref());
+        conditions.time("t.created_at", filter.created_at.as_ref());
+    }
+
+    fn scope(partners: &[String], conditions: &mut Conditions) {
+        conditions.any_of("t.partner_id", Some(&partners.to_vec()));
+    }
+}
+
+/// The keys of a partner that have not ended, under one policy or all.
+pub async fn live_of_partner(
+    db: impl PgExecutor<'_>,
+    partner: &PartnerId,
+    policy: Option<&PolicyId>,
+) -> crate::Result<Vec<String>> {
+    let sql = "select id from read.api_key where partner_id = $1 and status <> 'DEACTIVATED' \
+               and ($2::text is null or policy_id = $2) order by id";
+    let query = sqlx::query_scalar(sql).bind(partner.as_str());
+    Ok(query.bind(policy.map(PolicyId::as_str)).fetch_all(db).await?)
+}

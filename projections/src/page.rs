@@ -1,0 +1,336 @@
+//! Lists: one shape for all of them. A page is one statement; its cursor names the last row by sort
+//! key and id, so it stays right while rows are added.
+
+use crate::fold::Fold;
+use crate::{Error, READ, Result, Viewer};
+use async_graphql::{Enum, InputObject, InputType};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use domain::Finding;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgPool;
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::query::QueryScalar;
+use std::fmt::Write as _;
+
+/// Rows on a page when nobody says how many.
+pub const DEFAULT_PAGE: usize = 20;
+/// The most rows on a page.
+pub const MAX_PAGE: usize = 200;
+
+/// A row that can be listed: what may be filtered and sorted.
+pub trait Listed: Fold {
+    /// The filter of the list.
+    type Filter: Default + Send + Sync;
+    /// The columns it can be sorted by.
+    type Sort: SortKey;
+    /// Tables beside its own (named `t`) that filters and sort keys may use.
+    const JOINS: &'static str = "";
+
+    /// Adds the conditions of `filter`.
+    fn filter(filter: &Self::Filter, conditions: &mut Conditions);
+    /// Adds the condition that limits rows to those of `partners`; nothing where everybody may
+    /// see all rows.
+    fn scope(partners: &[String], conditions: &mut Conditions);
+}
+
+/// A column that a list can be sorted by.
+pub trait SortKey: InputType + Copy + Send + Sync + std::fmt::Debug {
+    /// The order when nobody asks for another.
+    const DEFAULT: Self;
+    /// An SQL expression over the list's tables that is never null, and its type.
+    fn sql(self) -> (&'static str, &'static str);
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, InputObject)]
+#[graphql(concrete(name = "PartnerOrder", params(crate::partner::PartnerSort)))]
+#[graphql(concrete(
+    name = "TrustCertificateOrder",
+    params(crate::trust_certificate::TrustCertificateSort)
+))]
+#[graphql(concrete(name = "PolicyGroupOrder", params(crate::policy_group::PolicyGroupSort)))]
+#[graphql(concrete(name = "PolicyOrder", params(crate::policy::PolicySort)))]
+#[graphql(concrete(name = "PolicyRequestOrder", params(crate::policy_request::PolicyRequestSort)))]
+#[graphql(concrete(name = "ApiKeyOrder", params(crate::api_key::ApiKeySort)))]
+pub struct Order<S: SortKey> {
+    /// The column; rows with equal values are sorted by id.
+    pub field: S,
+    /// Ascending or descending.
+    pub direction: Direction,
+}
+
+/// Ascending or descending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum Direction {
+    /// Smallest first.
+    Asc,
+    /// Largest first.
+    Desc,
+}
+
+/// Looks for text, ignoring case. Several conditions have to hold together.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct TextFilter {
+    /// The whole text.
+    pub equals: Option<String>,
+    /// Any part of the text.
+    pub contains: Option<String>,
+    /// The beginning of the text.
+    pub starts_with: Option<String>,
+}
+
+/// Looks for a time.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct TimeFilter {
+    /// The earliest time, itself included.
+    pub from: Option<DateTime<Utc>>,
+    /// The end, itself excluded.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Which part of a list: the first rows after a cursor, or the last before one.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "as in the Relay cursor connection specification")]
+pub struct PageRequest {
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+}
+
+/// A part of a list.
+#[derive(Debug)]
+pub struct Page<R> {
+    /// Each row with its cursor.
+    pub rows: Vec<(String, R)>,
+    /// Whether rows follow.
+    pub has_next: bool,
+    /// Whether rows precede.
+    pub has_previous: bool,
+}
+
+/// The `where` of a list, with its parameters.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    sql: String,
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Debug, Clone)]
+enum Parameter {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Conditions {
+    /// Text conditions on an expression.
+    pub fn text(&mut self, expression: &str, filter: Option<&TextFilter>) {
+        let Some(filter) = filter else { return };
+        if let Some(text) = &filter.equals {
+            self.add_text(&format!("lower({expression}) = lower(?)"), text.clone());
+        }
+        if let Some(text) = &filter.contains {
+            self.like(expression, format!("%{}%", escaped(text)));
+        }
+        if let Some(text) = &filter.starts_with {
+            self.like(expression, format!("{}%", escaped(text)));
+        }
+    }
+
+    fn like(&mut self, expression: &str, pattern: String) {
+        self.add_text(&format!("lower({expression}) like lower(?) escape '\\'"), pattern);
+    }
+
+    /// Time conditions on an expression.
+    pub fn time(&mut self, expression: &str, filter: Option<&TimeFilter>) {
+        let Some(filter) = filter else { return };
+        if let Some(from) = filter.from {
+            self.add_text(&format!("{expression} >= ?::timestamptz"), from.to_rfc3339());
+        }
+        if let Some(to) = filter.to {
+            self.add_text(&format!("{expression} < ?::timestamptz"), to.to_rfc3339());
+        }
+    }
+
+    /// One of several words; an empty list matches nothing.
+    pub fn any_of<T: ToString>(&mut self, expression: &str, words: Option<&Vec<T>>) {
+        let Some(words) = words else { return };
+        let words = words.iter().map(ToString::to_string).collect();
+        self.add(&format!("{expression} = any(?)"), Parameter::List(words));
+    }
+
+    /// One of several ids; an empty list matches nothing.
+    pub fn any_id<I: AsRef<str>>(&mut self, expression: &str, ids: Option<&Vec<I>>) {
+        let Some(ids) = ids else { return };
+        let ids = ids.iter().map(|id| id.as_ref().to_owned()).collect();
+        self.add(&format!("{expression} = any(?)"), Parameter::List(ids));
+    }
+
+    /// A condition with one text parameter, written `?`.
+    pub fn add_text(&mut self, sql: &str, text: String) {
+        self.add(sql, Parameter::Text(text));
+    }
+
+    fn add(&mut self, sql: &str, parameter: Parameter) {
+        self.parameters.push(parameter);
+        let sql = sql.replace('?', &format!("${}", self.parameters.len()));
+        let _ = write!(self.sql, " and {sql}"); // writing to a String cannot fail
+    }
+
+    fn bind<'q, O>(self, sql: &'q str) -> QueryScalar<'q, Postgres, O, PgArguments>
+    where
+        (O,): for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        self.parameters.into_iter().fold(
+            sqlx::query_scalar(sql),
+            |query, parameter| match parameter {
+                Parameter::Text(text) => query.bind(text),
+                Parameter::List(list) => query.bind(list),
+            },
+        )
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+fn conditions<R: Listed>(viewer: &Viewer, filter: &R::Filter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(partners) = viewer.partner_ids() {
+        R::scope(&partners, &mut conditions);
+    }
+    R::filter(filter, &mut conditions);
+    conditions
+}
+
+/// How many rows there are in all.
+pub async fn count<R: Listed>(db: &PgPool, viewer: &Viewer, filter: &R::Filter) -> Result<i64> {
+    let conditions = conditions::<R>(viewer, filter);
+    let sql = format!(
+        "select count(*) from {READ}.{} t {} where true{}",
+        R::Noun::TYPE,
+        R::JOINS,
+        conditions.sql
+    );
+    Ok(conditions.bind(&sql).fetch_one(db).await?)
+}
+
+/// One page of the rows that `viewer` may see.
+pub async fn list<R: Listed>(
+    db: &PgPool,
+    viewer: &Viewer,
+    filter: &R::Filter,
+    order: Option<Order<R::Sort>>,
+    page: &PageRequest,
+) -> Result<Page<R>> {
+    let order = order.unwrap_or(Order { field: R::Sort::DEFAULT, direction: Direction::Desc });
+    let window = Window::new::<R>(order, page)?;
+    let mut conditions = conditions::<R>(viewer, filter);
+    let sql = window.sql::<R>(&mut conditions, order);
+    let rows: Vec<Value> = conditions.bind(&sql).fetch_all(db).await?;
+    window.page(rows)
+}
+
+/// The part of the list that is read, in the direction in which it is read.
+struct Window {
+    list: String,
+    backwards: bool,
+    limit: usize,
+    from: Option<Cursor>,
+}
+
+/// Where a row stands. `list` keeps cursors of other lists and orders out.
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    list: String,
+    key: String,
+    id: String,
+}
+
+impl Window {
+    fn new<R: Listed>(order: Order<R::Sort>, page: &PageRequest) -> Result<Self> {
+        let backwards = page.last.is_some() || page.before.is_some();
+        if backwards && (page.first.is_some() || page.after.is_some()) {
+            let message = "Ask for the first rows after a cursor, or for the last before one.";
+            return refused("PAGE_AMBIGUOUS", "first", message);
+        }
+        let (wished, field) = if backwards { (page.last, "last") } else { (page.first, "first") };
+        let limit = usize::try_from(wished.unwrap_or(DEFAULT_PAGE as i32)).unwrap_or(0);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            let message = format!("A page has 1 to {MAX_PAGE} rows.");
+            return refused("PAGE_SIZE", field, &message);
+        }
+        let list = format!("{} {:?} {:?}", R::Noun::TYPE, order.field, order.direction);
+        let cursor = if backwards { &page.before } else { &page.after };
+        let from = cursor.as_deref().map(|cursor| Cursor::read(cursor, &list)).transpose()?;
+        Ok(Self { list, backwards, limit, from })
+    }
+
+    fn sql<R: Listed>(&self, conditions: &mut Conditions, order: Order<R::Sort>) -> String {
+        let (key, key_type) = order.field.sql();
+        let (compare, direction) = match (order.direction, self.backwards) {
+            (Direction::Asc, false) | (Direction::Desc, true) => (">", "asc"),
+            (Direction::Desc, false) | (Direction::Asc, true) => ("<", "desc"),
+        };
+        if let Some(cursor) = &self.from {
+            conditions
+                .add_text(&format!("({key}, t.id) {compare} (?::{key_type}, "), cursor.key.clone());
+            conditions.parameters.push(Parameter::Text(cursor.id.clone()));
+            let _ = write!(conditions.sql, "${})", conditions.parameters.len());
+        }
+        format!(
+            "select jsonb_build_object('row', to_jsonb(t), 'key', ({key})::text) \
+             from {READ}.{} t {} where true{} order by {key} {direction}, t.id {direction} limit {}",
+            R::Noun::TYPE,
+            R::JOINS,
+            conditions.sql,
+            self.limit + 1
+        )
+    }
+
+    fn page<R: Listed>(self, mut rows: Vec<Value>) -> Result<Page<R>> {
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        if self.backwards {
+            rows.reverse();
+        }
+        let (has_next, has_previous) =
+            if self.backwards { (self.from.is_some(), more) } else { (more, self.from.is_some()) };
+        let rows = rows.into_iter().map(|row| self.row(row)).collect::<Result<_>>()?;
+        Ok(Page { rows, has_next, has_previous })
+    }
+
+    fn row<R: Listed>(&self, mut found: Value) -> Result<(String, R)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let cursor = Cursor {
+            list: self.list.clone(),
+            key: text(&found["key"]),
+            id: text(&found["row"]["id"]),
+        };
+        Ok((cursor.write()?, serde_json::from_value(found["row"].take())?))
+    }
+}
+
+impl Cursor {
+    fn read(text: &str, list: &str) -> Result<Self> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(cursor) if cursor.list == list => Ok(cursor),
+            _ => {
+                refused("CURSOR_INVALID", "after", "This cursor belongs to another list or order.")
+            }
+        }
+    }
+
+    fn write(&self) -> Result<String> {
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self)?))
+    }
+}
+
+fn refused<T>(code: &'static str, field: &str, message: &str) -> Result<T> {
+    Err(Error::Refused(vec![Finding::new(code, field, message)]))
+}

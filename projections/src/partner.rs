@@ -1,0 +1,243 @@
+//! Partners, as they can be asked for.
+
+use crate::fold::{Fold, RecordedOf};
+use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use async_graphql::{Enum, InputObject, SimpleObject};
+use chrono::{DateTime, Utc};
+use domain::ids::{PartnerId, PolicyGroupId};
+use domain::partner::{AcceptedCertificate, Event, Partner};
+use domain::reference::PartnerType;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use strum::Display;
+use uuid::Uuid;
+
+/// An organisation that works with the national ID.
+#[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
+#[graphql(name = "PartnerRow")]
+pub struct Row {
+    /// The partner's chosen id.
+    pub id: PartnerId,
+    /// How many events the partner has had; give it as `expectedVersion`.
+    pub version: i64,
+    /// Where the partner stands.
+    pub status: PartnerStatus,
+    /// Why it was suspended, reactivated or deactivated.
+    pub status_reason: Option<String>,
+    /// What kind of partner this is.
+    pub partner_type: PartnerType,
+    /// The organisation's name, which its certificates carry.
+    pub organization_name: String,
+    /// The group whose policies the partner may ask for.
+    #[graphql(skip)]
+    pub policy_group_id: Option<PolicyGroupId>,
+    /// The subjects that speak for the partner.
+    pub members: Vec<String>,
+    /// Where the contact data lies.
+    #[graphql(skip)]
+    pub contact_reference: Uuid,
+    /// SHA-256 of the newest certificate, lower-case hex.
+    pub certificate_fingerprint: Option<String>,
+    /// When the newest certificate or its counter-signed form ends, whichever is first.
+    pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// All certificates that were accepted, newest first.
+    pub certificates: Vec<PartnerCertificate>,
+    /// When the partner was registered.
+    pub created_at: DateTime<Utc>,
+    /// The subject that registered it.
+    pub created_by: String,
+    /// When anything happened last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A certificate that a partner uploaded, and the one that was issued for it.
+#[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
+pub struct PartnerCertificate {
+    /// SHA-256 of the certificate, lower-case hex.
+    pub fingerprint: String,
+    /// The certificate as the partner sent it, PEM.
+    pub certificate_data: String,
+    /// The counter-signed certificate, PEM.
+    pub signed_certificate_data: String,
+    /// Fingerprints of the verified path, the partner's own first, the root last.
+    pub path: Vec<String>,
+    /// When the partner's own certificate ends.
+    pub expires_at: DateTime<Utc>,
+    /// When the counter-signed certificate ends.
+    pub signed_expires_at: DateTime<Utc>,
+    /// When it was accepted.
+    pub uploaded_at: DateTime<Utc>,
+}
+
+/// Where a partner stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, Enum)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum PartnerStatus {
+    /// Known, without a certificate.
+    Registered,
+    /// May work.
+    Active,
+    /// Stopped for a while.
+    Suspended,
+    /// Ended for good.
+    Deactivated,
+}
+
+impl Fold for Row {
+    type Noun = Partner;
+    const DDL: &'static str = include_str!("../../migrations/read/partner.sql");
+
+    fn fold(row: Option<Self>, recorded: &RecordedOf<Self>) -> Option<Self> {
+        let mut row = match (&recorded.event, row) {
+            (Event::Registered(_), _) => registered(recorded)?,
+            (_, row) => row?,
+        };
+        row.version = recorded.sequence;
+        row.updated_at = recorded.recorded_at;
+        match &recorded.event {
+            Event::Registered(_) => {}
+            Event::CertificateAccepted(it) => row.accept(it, recorded.recorded_at),
+            Event::Activated {} => row.status = PartnerStatus::Active,
+            Event::Suspended { reason } => row.becomes(PartnerStatus::Suspended, reason.as_str()),
+            Event::Reactivated { reason } => row.becomes(PartnerStatus::Active, reason.as_str()),
+            Event::Deactivated { reason } => {
+                row.becomes(PartnerStatus::Deactivated, reason.as_str());
+            }
+        }
+        Some(row)
+    }
+}
+
+fn registered(recorded: &RecordedOf<Row>) -> Option<Row> {
+    let Event::Registered(registration) = &recorded.event else { return None };
+    Some(Row {
+        id: recorded.aggregate_id.as_str().into(),
+        version: recorded.sequence,
+        status: PartnerStatus::Registered,
+        status_reason: None,
+        partner_type: registration.partner_type,
+        organization_name: registration.organization_name.clone(),
+        policy_group_id: registration.policy_group_id.clone(),
+        members: vec![registration.member.clone()],
+        contact_reference: registration.contact.reference,
+        certificate_fingerprint: None,
+        certificate_expires_at: None,
+        certificates: Vec::new(),
+        created_at: recorded.recorded_at,
+        created_by: recorded.metadata.actor.clone(),
+        updated_at: recorded.recorded_at,
+    })
+}
+
+impl Row {
+    fn becomes(&mut self, status: PartnerStatus, reason: &str) {
+        self.status = status;
+        self.status_reason = Some(reason.to_owned());
+    }
+
+    fn accept(&mut self, accepted: &AcceptedCertificate, at: DateTime<Utc>) {
+        self.certificate_fingerprint = Some(accepted.fingerprint.clone());
+        self.certificate_expires_at = Some(accepted.not_after.min(accepted.signed_not_after));
+        let certificate = PartnerCertificate {
+            fingerprint: accepted.fingerprint.clone(),
+            certificate_data: accepted.certificate.clone(),
+            signed_certificate_data: accepted.signed_certificate.clone(),
+            path: accepted.path.clone(),
+            expires_at: accepted.not_after,
+            signed_expires_at: accepted.signed_not_after,
+            uploaded_at: at,
+        };
+        self.certificates.insert(0, certificate);
+    }
+}
+
+/// Which partners to list. All conditions have to hold.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct PartnerFilter {
+    /// The partner's id.
+    pub partner_id: Option<TextFilter>,
+    /// The organisation's name.
+    pub organization_name: Option<TextFilter>,
+    /// One of these types.
+    pub partner_type: Option<Vec<PartnerType>>,
+    /// One of these states.
+    pub status: Option<Vec<PartnerStatus>>,
+    /// In one of these policy groups.
+    pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The e-mail address, whole: personal data is neither sorted nor searched.
+    pub email_id: Option<String>,
+    /// Whether a certificate was accepted.
+    pub has_certificate: Option<bool>,
+    /// When the newest certificate ends.
+    pub certificate_expires_at: Option<TimeFilter>,
+    /// When the partner was registered.
+    pub created_at: Option<TimeFilter>,
+    /// The holder of the e-mail address, found through its claim.
+    #[graphql(skip)]
+    pub email_holder: Option<String>,
+}
+
+/// What partners can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[expect(missing_docs, reason = "each is the field of the same name")]
+pub enum PartnerSort {
+    Id,
+    OrganizationName,
+    PartnerType,
+    Status,
+    CertificateExpiresAt,
+    CreatedAt,
+    UpdatedAt,
+}
+
+impl SortKey for PartnerSort {
+    const DEFAULT: Self = Self::CreatedAt;
+
+    fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Id => ("lower(t.id)", "text"),
+            Self::OrganizationName => ("lower(t.organization_name)", "text"),
+            Self::PartnerType => ("t.partner_type", "text"),
+            Self::Status => ("t.status", "text"),
+            Self::CertificateExpiresAt => {
+                ("coalesce(t.certificate_expires_at, 'infinity')", "timestamptz")
+            }
+            Self::CreatedAt => ("t.created_at", "timestamptz"),
+            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+        }
+    }
+}
+
+impl Listed for Row {
+    type Filter = PartnerFilter;
+    type Sort = PartnerSort;
+
+    fn filter(filter: &PartnerFilter, conditions: &mut Conditions) {
+        conditions.text("t.id", filter.partner_id.as_ref());
+        conditions.text("t.organization_name", filter.organization_name.as_ref());
+        conditions.any_of("t.partner_type", filter.partner_type.as_ref());
+        conditions.any_of("t.status", filter.status.as_ref());
+        conditions.any_id("t.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.time("t.certificate_expires_at", filter.certificate_expires_at.as_ref());
+        conditions.time("t.created_at", filter.created_at.as_ref());
+        if let Some(has) = filter.has_certificate {
+            let sql = "(t.certificate_fingerprint is not null)::text = ?";
+            conditions.add_text(sql, has.to_string());
+        }
+        if filter.email_id.is_some() {
+            conditions.add_text("t.id = ?", filter.email_holder.clone().unwrap_or_default());
+        }
+    }
+
+    fn scope(partners: &[String], conditions: &mut Conditions) {
+        conditions.any_id("t.id", Some(&partners.to_vec()));
+    }
+}
+
+/// The partners that `subject` is a member of.
+pub async fn of_member(db: impl PgExecutor<'_>, subject: &str) -> crate::Result<Vec<PartnerId>> {
+    let sql = "select id from read.partner where members @> array[$1] order by id";
+    let ids: Vec<String> = sqlx::query_scalar(sql).bind(subject).fetch_all(db).await?;
+    Ok(ids.iter().map(|id| id.as_str().into()).collect())
+}

@@ -1,0 +1,228 @@
+//! Partners' requests for policies, as they can be asked for.
+
+use crate::fold::{Fold, RecordedOf};
+use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use async_graphql::{Enum, InputObject, SimpleObject};
+use chrono::{DateTime, Utc};
+use domain::ids::{PartnerId, PolicyGroupId, PolicyId, PolicyRequestId};
+use domain::policy_request::{Event, PolicyRequest};
+use domain::reference::PartnerType;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use strum::Display;
+
+/// A partner's wish to work under a policy.
+#[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
+#[graphql(name = "PolicyRequestRow")]
+pub struct Row {
+    /// The request's id.
+    pub id: PolicyRequestId,
+    /// How many events the request has had; give it as `expectedVersion`.
+    pub version: i64,
+    /// Where the request stands.
+    pub status: PolicyRequestStatus,
+    /// Who asks.
+    #[graphql(skip)]
+    pub partner_id: PartnerId,
+    /// For what.
+    #[graphql(skip)]
+    pub policy_id: PolicyId,
+    /// What the partner wants to do with it.
+    pub comment: String,
+    /// When it was approved, rejected, withdrawn or revoked last.
+    pub decided_at: Option<DateTime<Utc>>,
+    /// The subject that did so.
+    pub decided_by: Option<String>,
+    /// What they said: the comment of an approval, the reason of anything else.
+    pub decision_reason: Option<String>,
+    /// When the request was submitted.
+    pub created_at: DateTime<Utc>,
+    /// The subject that submitted it.
+    pub created_by: String,
+    /// When anything happened last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, Enum)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum PolicyRequestStatus {
+    /// Waits for an administrator.
+    Pending,
+    /// The partner may work under the policy.
+    Approved,
+    /// Refused.
+    Rejected,
+    /// Taken back by the partner, or ended with it.
+    Withdrawn,
+    /// Approved once, ended since.
+    Revoked,
+}
+
+impl Fold for Row {
+    type Noun = PolicyRequest;
+    const DDL: &'static str = include_str!("../../migrations/read/policy_request.sql");
+
+    fn fold(row: Option<Self>, recorded: &RecordedOf<Self>) -> Option<Self> {
+        use PolicyRequestStatus::{Approved, Rejected, Revoked, Withdrawn};
+        let mut row = match (&recorded.event, row) {
+            (Event::Submitted { .. }, _) => submitted(recorded)?,
+            (_, row) => row?,
+        };
+        row.version = recorded.sequence;
+        row.updated_at = recorded.recorded_at;
+        match &recorded.event {
+            Event::Submitted { .. } => {}
+            Event::Approved { comment } => {
+                row.decided(Approved, comment.as_ref().map(|it| it.as_str()), recorded);
+            }
+            Event::Rejected { reason } => row.decided(Rejected, Some(reason.as_str()), recorded),
+            Event::Withdrawn { reason } => {
+                row.decided(Withdrawn, reason.as_ref().map(|it| it.as_str()), recorded);
+            }
+            Event::Revoked { reason } => row.decided(Revoked, Some(reason.as_str()), recorded),
+        }
+        Some(row)
+    }
+}
+
+fn submitted(recorded: &RecordedOf<Row>) -> Option<Row> {
+    let Event::Submitted { partner_id, policy_id, comment } = &recorded.event else { return None };
+    Some(Row {
+        id: recorded.aggregate_id.as_str().into(),
+        version: recorded.sequence,
+        status: PolicyRequestStatus::Pending,
+        partner_id: partner_id.clone(),
+        policy_id: policy_id.clone(),
+        comment: comment.as_str().to_owned(),
+        decided_at: None,
+        decided_by: None,
+        decision_reason: None,
+        created_at: recorded.recorded_at,
+        created_by: recorded.metadata.actor.clone(),
+        updated_at: recorded.recorded_at,
+    })
+}
+
+impl Row {
+    fn decided(
+        &mut self,
+        status: PolicyRequestStatus,
+        reason: Option<&str>,
+        recorded: &RecordedOf<Self>,
+    ) {
+        self.status = status;
+        self.decided_at = Some(recorded.recorded_at);
+        self.decided_by = Some(recorded.metadata.actor.clone());
+        self.decision_reason = reason.map(ToOwned::to_owned);
+    }
+}
+
+/// Which requests to list. All conditions have to hold.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct PolicyRequestFilter {
+    /// The partner that asks.
+    pub partner_id: Option<TextFilter>,
+    /// Its organisation's name.
+    pub organization_name: Option<TextFilter>,
+    /// One of these types of partner.
+    pub partner_type: Option<Vec<PartnerType>>,
+    /// The policy asked for.
+    pub policy_id: Option<TextFilter>,
+    /// Its name.
+    pub policy_name: Option<TextFilter>,
+    /// In one of these groups.
+    pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// One of these states.
+    pub status: Option<Vec<PolicyRequestStatus>>,
+    /// What the partner wrote.
+    pub comment: Option<TextFilter>,
+    /// The subject that decided.
+    pub decided_by: Option<TextFilter>,
+    /// When the request was submitted.
+    pub created_at: Option<TimeFilter>,
+}
+
+/// What requests can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[expect(missing_docs, reason = "each is the field of the same name")]
+pub enum PolicyRequestSort {
+    PartnerId,
+    OrganizationName,
+    PolicyName,
+    Status,
+    DecidedAt,
+    CreatedAt,
+    UpdatedAt,
+}
+
+impl SortKey for PolicyRequestSort {
+    const DEFAULT: Self = Self::CreatedAt;
+
+    fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            Self::PartnerId => ("t.partner_id", "text"),
+            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
+            Self::PolicyName => ("lower(policy.name)", "text"),
+            Self::Status => ("t.status", "text"),
+            Self::DecidedAt => ("coalesce(t.decided_at, 'infinity')", "timestamptz"),
+            Self::CreatedAt => ("t.created_at", "timestamptz"),
+            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+        }
+    }
+}
+
+impl Listed for Row {
+    type Filter = PolicyRequestFilter;
+    type Sort = PolicyRequestSort;
+    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id \
+                                 join read.policy on policy.id = t.policy_id";
+
+    fn filter(filter: &PolicyRequestFilter, conditions: &mut Conditions) {
+        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.text("partner.organization_name", filter.organization_name.as_ref());
+        conditions.any_of("partner.partner_type", filter.partner_type.as_ref());
+        conditions.text("t.policy_id", filter.policy_id.as_ref());
+        conditions.text("policy.name", filter.policy_name.as_ref());
+        conditions.any_id("policy.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.any_of("t.status", filter.status.as_ref());
+        conditions.text("t.comment", filter.comment.as_ref());
+        conditions.text("t.decided_by", filter.decided_by.as_ref());
+        conditions.time("t.created_at", filter.created_at.as_ref());
+    }
+
+    fn scope(partners: &[String], conditions: &mut Conditions) {
+        conditions.any_of("t.partner_id", Some(&partners.to_vec()));
+    }
+}
+
+/// How many requests for a policy are open or approved.
+pub async fn live_for_policy(db: impl PgExecutor<'_>, policy: &PolicyId) -> crate::Result<usize> {
+    let sql = "select count(*) from read.policy_request \
+               where policy_id = $1 and status in ('PENDING', 'APPROVED')";
+    let count: i64 = sqlx::query_scalar(sql).bind(policy.as_str()).fetch_one(db).await?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+/// The open and approved requests of a partner.
+pub async fn live_of_partner(
+    db: impl PgExecutor<'_>,
+    partner: &PartnerId,
+) -> crate::Result<Vec<String>> {
+    let sql = "select id from read.policy_request \
+               where partner_id = $1 and status in ('PENDING', 'APPROVED') order by id";
+    Ok(sqlx::query_scalar(sql).bind(partner.as_str()).fetch_all(db).await?)
+}
+
+/// The approved request of a partner for a policy.
+pub async fn approved(
+    db: impl PgExecutor<'_>,
+    partner: &PartnerId,
+    policy: &PolicyId,
+) -> crate::Result<Option<String>> {
+    let sql = "select id from read.policy_request \
+               where partner_id = $1 and policy_id = $2 and status = 'APPROVED' order by id limit 1";
+    let query = sqlx::query_scalar(sql).bind(partner.as_str()).bind(policy.as_str());
+    Ok(query.fetch_optional(db).await?)
+}

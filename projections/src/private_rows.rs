@@ -1,0 +1,164 @@
+//! Personal data: sealed with a key of its subject, opened only to be shown.
+//!
+//! Losing the subject's key erases the data everywhere, in backups too. The salt of the commitment
+//! lies inside the sealed bytes, so that nobody can test guesses against the event afterwards.
+
+use crate::{Error, Result};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use domain::partner::{Contact, PrivateReference};
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use std::collections::HashMap;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// A 256-bit key.
+pub type KeyBytes = Zeroizing<[u8; 32]>;
+
+/// Seals the keys of subjects; lies in the key folder.
+#[derive(Debug)]
+pub struct WrappingKey(RandomizedNonceKey);
+
+/// One row of `personal_data` that is about to be written, and its subject's wrapped key.
+#[derive(Debug, Clone)]
+pub struct SealedRow {
+    /// Name of the row.
+    pub reference: Uuid,
+    /// Whose data it is: `partner/<id>`.
+    pub subject: String,
+    /// The data, readable with the subject's key only.
+    pub ciphertext: Vec<u8>,
+    /// The subject's key, readable with the wrapping key only.
+    pub wrapped_key: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Salted {
+    salt: [u8; 32],
+    data: Contact,
+}
+
+impl WrappingKey {
+    /// The wrapping key of an installation.
+    pub fn new(bytes: &[u8; 32]) -> Result<Self> {
+        key(bytes).map(Self)
+    }
+
+    /// Seals contact data under a key that the caller drew for `subject`.
+    pub fn seal(
+        &self,
+        subject: &str,
+        reference: Uuid,
+        subject_key: &KeyBytes,
+        salt: [u8; 32],
+        contact: &Contact,
+    ) -> Result<(PrivateReference, SealedRow)> {
+        let salted = Zeroizing::new(serde_json::to_vec(&Salted { salt, data: contact.clone() })?);
+        let sealed = SealedRow {
+            reference,
+            subject: subject.to_owned(),
+            ciphertext: seal(&key(subject_key)?, reference.as_bytes(), &salted)?,
+            wrapped_key: seal(&self.0, subject.as_bytes(), subject_key.as_slice())?,
+        };
+        let reference = PrivateReference { reference, commitment: commitment(&salt, contact)? };
+        Ok((reference, sealed))
+    }
+
+    /// The contact data behind references. What was erased is absent.
+    pub async fn contacts(
+        &self,
+        db: impl PgExecutor<'_>,
+        references: &[Uuid],
+    ) -> Result<HashMap<Uuid, Contact>> {
+        let rows: Vec<(Uuid, String, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+            "select reference, subject, ciphertext, wrapped_key from personal_data \
+             join subject_keys using (subject) where reference = any($1)",
+        )
+        .bind(references)
+        .fetch_all(db)
+        .await?;
+        rows.into_iter()
+            .map(|(reference, subject, data, wrapped)| {
+                Ok((reference, self.open(reference, &subject, data, wrapped)?))
+            })
+            .collect()
+    }
+
+    fn open(&self, id: Uuid, subject: &str, data: Vec<u8>, wrapped: Vec<u8>) -> Result<Contact> {
+        let subject_key = open(&self.0, subject.as_bytes(), wrapped)?;
+        let subject_key: &[u8; 32] =
+            subject_key.as_slice().try_into().map_err(|_| unreadable("a subject key"))?;
+        let data = open(&key(subject_key)?, id.as_bytes(), data)?;
+        Ok(serde_json::from_slice::<Salted>(&data)?.data)
+    }
+}
+
+/// HMAC-SHA-256 of the data under its salt, base64: proves later that it was not exchanged.
+fn commitment(salt: &[u8; 32], contact: &Contact) -> Result<String> {
+    let salt = hmac::Key::new(hmac::HMAC_SHA256, salt);
+    Ok(BASE64_STANDARD.encode(hmac::sign(&salt, &serde_json::to_vec(contact)?)))
+}
+
+fn key(bytes: &[u8; 32]) -> Result<RandomizedNonceKey> {
+    RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| unreadable("a key"))
+}
+
+fn seal(key: &RandomizedNonceKey, name: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+    let mut sealed = data.to_vec();
+    let nonce = key
+        .seal_in_place_append_tag(Aad::from(name), &mut sealed)
+        .map_err(|_| unreadable("private data"))?;
+    let nonce: &[u8] = nonce.as_ref();
+    Ok([nonce, &sealed].concat())
+}
+
+fn open(key: &RandomizedNonceKey, name: &[u8], sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>> {
+    let broken = || unreadable("a private row");
+    let (nonce, data) = sealed.split_at_checked(NONCE_LEN).ok_or_else(broken)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
+    let mut data = Zeroizing::new(data.to_vec());
+    let length = key.open_in_place(nonce, Aad::from(name), &mut data).map_err(|_| broken())?.len();
+    data.truncate(length);
+    Ok(data)
+}
+
+fn unreadable(what: &str) -> Error {
+    Error::Unreadable(format!("{what} does not open with the keys of this installation"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contact() -> Contact {
+        let (address, email_id) = ("Main St".to_owned(), "a@b.example".to_owned());
+        Contact { address, contact_number: "123".into(), email_id }
+    }
+
+    fn sealed(by: &WrappingKey) -> SealedRow {
+        let subject_key = Zeroizing::new([2; 32]);
+        by.seal("partner/acme", Uuid::nil(), &subject_key, [3; 32], &contact()).unwrap().1
+    }
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_keys_only() {
+        let ours = WrappingKey::new(&[1; 32]).unwrap();
+        let row = sealed(&ours);
+        let open = |by: &WrappingKey, subject: &str| {
+            by.open(row.reference, subject, row.ciphertext.clone(), row.wrapped_key.clone())
+        };
+        assert!(open(&ours, "partner/acme").unwrap() == contact());
+        assert!(open(&ours, "partner/other").is_err());
+        assert!(open(&WrappingKey::new(&[9; 32]).unwrap(), "partner/acme").is_err());
+    }
+
+    #[test]
+    fn equal_data_has_different_commitments_under_different_salts() {
+        assert_ne!(
+            commitment(&[1; 32], &contact()).unwrap(),
+            commitment(&[2; 32], &contact()).unwrap()
+        );
+    }
+}

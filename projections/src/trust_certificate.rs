@@ -1,0 +1,205 @@
+//! Trust certificates, as they can be asked for.
+
+use crate::fold::{Fold, RecordedOf};
+use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use async_graphql::{Enum, InputObject, SimpleObject};
+use chrono::{DateTime, Utc};
+use domain::ids::TrustCertificateId;
+use domain::reference::TrustDomain;
+use domain::trust_certificate::{Event, TrustCertificate, TrustKind};
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use strum::Display;
+
+/// A root or intermediate certificate that is trusted in one domain.
+#[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
+#[graphql(name = "TrustCertificate")]
+pub struct Row {
+    /// The id of the certificate's record.
+    pub id: TrustCertificateId,
+    /// How many events it has had; give it as `expectedVersion`.
+    pub version: i64,
+    /// Whether it is trusted now.
+    pub status: TrustCertificateStatus,
+    /// Why it was disabled or enabled.
+    pub status_reason: Option<String>,
+    /// Where it is trusted.
+    pub partner_domain: TrustDomain,
+    /// Root or intermediate.
+    pub kind: TrustKind,
+    /// SHA-256 of the certificate, lower-case hex.
+    pub fingerprint: String,
+    /// Fingerprint of the certificate whose key verified this one; its own for a root.
+    pub issuer_fingerprint: String,
+    /// The certificate, PEM.
+    pub certificate_data: String,
+    /// Its subject.
+    pub issued_to: String,
+    /// Its issuer.
+    pub issued_by: String,
+    /// When it begins.
+    pub valid_from: DateTime<Utc>,
+    /// When it ends.
+    pub valid_till: DateTime<Utc>,
+    /// When it was uploaded.
+    pub created_at: DateTime<Utc>,
+    /// The subject that uploaded it.
+    pub created_by: String,
+    /// When anything happened last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Whether a certificate is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, Enum)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum TrustCertificateStatus {
+    /// Trusted, while its dates hold.
+    Active,
+    /// Not trusted for now.
+    Disabled,
+}
+
+impl Fold for Row {
+    type Noun = TrustCertificate;
+    const DDL: &'static str = include_str!("../../migrations/read/trust_certificate.sql");
+
+    fn fold(row: Option<Self>, recorded: &RecordedOf<Self>) -> Option<Self> {
+        let mut row = match (&recorded.event, row) {
+            (Event::Uploaded(_), _) => uploaded(recorded)?,
+            (_, row) => row?,
+        };
+        row.version = recorded.sequence;
+        row.updated_at = recorded.recorded_at;
+        match &recorded.event {
+            Event::Uploaded(_) => {}
+            Event::Disabled { reason } => {
+                row.becomes(TrustCertificateStatus::Disabled, reason.as_str());
+            }
+            Event::Enabled { reason } => {
+                row.becomes(TrustCertificateStatus::Active, reason.as_str());
+            }
+        }
+        Some(row)
+    }
+}
+
+fn uploaded(recorded: &RecordedOf<Row>) -> Option<Row> {
+    let Event::Uploaded(trusted) = &recorded.event else { return None };
+    Some(Row {
+        id: recorded.aggregate_id.as_str().into(),
+        version: recorded.sequence,
+        status: TrustCertificateStatus::Active,
+        status_reason: None,
+        partner_domain: trusted.domain,
+        kind: trusted.kind,
+        fingerprint: trusted.fingerprint.clone(),
+        issuer_fingerprint: trusted.issuer_fingerprint.clone(),
+        certificate_data: trusted.certificate.clone(),
+        issued_to: trusted.subject.clone(),
+        issued_by: trusted.issuer.clone(),
+        valid_from: trusted.not_before,
+        valid_till: trusted.not_after,
+        created_at: recorded.recorded_at,
+        created_by: recorded.metadata.actor.clone(),
+        updated_at: recorded.recorded_at,
+    })
+}
+
+impl Row {
+    fn becomes(&mut self, status: TrustCertificateStatus, reason: &str) {
+        self.status = status;
+        self.status_reason = Some(reason.to_owned());
+    }
+}
+
+/// Which trust certificates to list. All conditions have to hold.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct TrustCertificateFilter {
+    /// Root or intermediate.
+    pub kind: Option<Vec<TrustKind>>,
+    /// In one of these domains.
+    pub partner_domain: Option<Vec<TrustDomain>>,
+    /// One of these states.
+    pub status: Option<Vec<TrustCertificateStatus>>,
+    /// Its subject.
+    pub issued_to: Option<TextFilter>,
+    /// Its issuer.
+    pub issued_by: Option<TextFilter>,
+    /// Its fingerprint.
+    pub fingerprint: Option<TextFilter>,
+    /// When it ends.
+    pub valid_till: Option<TimeFilter>,
+}
+
+/// What trust certificates can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[expect(missing_docs, reason = "each is the field of the same name")]
+pub enum TrustCertificateSort {
+    Kind,
+    PartnerDomain,
+    IssuedTo,
+    IssuedBy,
+    ValidFrom,
+    ValidTill,
+    Status,
+    CreatedAt,
+    UpdatedAt,
+}
+
+impl SortKey for TrustCertificateSort {
+    const DEFAULT: Self = Self::CreatedAt;
+
+    fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Kind => ("t.kind", "text"),
+            Self::PartnerDomain => ("t.partner_domain", "text"),
+            Self::IssuedTo => ("lower(t.issued_to)", "text"),
+            Self::IssuedBy => ("lower(t.issued_by)", "text"),
+            Self::ValidFrom => ("t.valid_from", "timestamptz"),
+            Self::ValidTill => ("t.valid_till", "timestamptz"),
+            Self::Status => ("t.status", "text"),
+            Self::CreatedAt => ("t.created_at", "timestamptz"),
+            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+        }
+    }
+}
+
+impl Listed for Row {
+    type Filter = TrustCertificateFilter;
+    type Sort = TrustCertificateSort;
+
+    fn filter(filter: &TrustCertificateFilter, conditions: &mut Conditions) {
+        conditions.any_of("t.kind", filter.kind.as_ref());
+        conditions.any_of("t.partner_domain", filter.partner_domain.as_ref());
+        conditions.any_of("t.status", filter.status.as_ref());
+        conditions.text("t.issued_to", filter.issued_to.as_ref());
+        conditions.text("t.issued_by", filter.issued_by.as_ref());
+        conditions.text("t.fingerprint", filter.fingerprint.as_ref());
+        conditions.time("t.valid_till", filter.valid_till.as_ref());
+    }
+
+    /// Which authorities are trusted is no secret: partners have to buy from them.
+    fn scope(_: &[String], _: &mut Conditions) {}
+}
+
+/// The certificates that are trusted in a domain.
+pub async fn trusted(db: impl PgExecutor<'_>, domain: TrustDomain) -> crate::Result<Vec<Row>> {
+    let sql = "select to_jsonb(t) from read.trust_certificate t \
+               where partner_domain = $1 and status = 'ACTIVE' order by id";
+    let rows: Vec<serde_json::Value> =
+        sqlx::query_scalar(sql).bind(domain.to_string()).fetch_all(db).await?;
+    rows.into_iter().map(|row| Ok(serde_json::from_value(row)?)).collect()
+}
+
+/// The record of a certificate in a domain, whatever its state.
+pub async fn by_fingerprint(
+    db: impl PgExecutor<'_>,
+    domain: TrustDomain,
+    fingerprint: &str,
+) -> crate::Result<Option<String>> {
+    let sql = "select id from read.trust_certificate \
+               where partner_domain = $1 and fingerprint = $2";
+    let query = sqlx::query_scalar(sql).bind(domain.to_string()).bind(fingerprint);
+    Ok(query.fetch_optional(db).await?)
+}
