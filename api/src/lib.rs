@@ -1,3 +1,24 @@
 //! How the world reaches the system: GraphQL, HTTP and the `pms` command line.
 
+pub mod auth;
+pub mod config;
+pub mod demo;
 pub mod embedded_postgres;
+pub mod errors;
+pub mod schema;
+pub mod server;
+pub mod service;
+
+mod actions;
+mod api_key;
+mod caller;
+mod history;
+mod list;
+mod loader;
+mod me;
+mod partner;
+mod policy;
+mod policy_group;
+mod policy_request;
+mod scalars;
+mod trust_certificate;

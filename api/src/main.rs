@@ -1,1 +1,210 @@
-fn main() {}
+//! `pms`: the partner management system on the command line.
+#![expect(clippy::print_stdout, reason = "what people and scripts read")]
+
+use api::auth::DevelopmentIssuer;
+use api::config::{Config, LogFormat};
+use api::server::{Node, router};
+use api::service::{Database, Error, commands, start_error};
+use clap::{Parser, Subcommand};
+use commands::{Commands, now};
+use domain::actor::Role;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// Partner management for a national ID that can prove what it did.
+///
+/// Settings come from the environment (`DATABASE_URL`, `PMS_LISTEN`, `PMS_DATA_DIR`, …) and from
+/// the file that `--config` names; see docs/operator.md. Exit codes: 0 done, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "pms", version)]
+struct Cli {
+    /// A TOML file with settings; the environment wins.
+    #[arg(long, env = "PMS_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve GraphQL over HTTP; without DATABASE_URL on a PostgreSQL of its own.
+    Serve {
+        /// Only say whether the settings make sense.
+        #[arg(long)]
+        check_config: bool,
+    },
+    /// Bring the database to this program's shape.
+    Migrate,
+    /// Create the default policy groups and policies where they are missing.
+    Bootstrap,
+    /// Fold the read tables anew from the log, without downtime.
+    Rebuild,
+    /// Fill the system with a believable world.
+    Demo(api::demo::Demo),
+    /// Make an access token of the development issuer.
+    Token {
+        /// Who asks.
+        #[arg(long)]
+        subject: String,
+        /// In which role; may be repeated.
+        #[arg(long = "role", required = true)]
+        roles: Vec<Role>,
+        /// For which partner, beside those that the log knows; may be repeated.
+        #[arg(long = "partner")]
+        partners: Vec<String>,
+    },
+    /// Print the GraphQL schema.
+    Schema,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = Config::load(cli.config.as_deref())
+        .map_err(|error| error.to_string())
+        .and_then(|config| run(&config, cli.command).map_err(|error| error.to_string()));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("pms: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(config: &Config, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Schema => println!("{}", api::schema::schema().sdl().trim_end()),
+        Command::Token { subject, roles, partners } => {
+            println!("{}", token(config, &subject, &roles, &partners)?);
+        }
+        Command::Serve { check_config: true } => println!("the settings make sense"),
+        Command::Serve { check_config: false } => serve(config).await?,
+        Command::Migrate => {
+            with_database(config, async |database| {
+                Ok(projections::migrate::migrate(&mut database.owner().await?).await?)
+            })
+            .await?
+        }
+        Command::Rebuild => with_database(config, rebuild).await?,
+        Command::Bootstrap => {
+            with_commands(config, async |commands| commands.bootstrap().await.map_err(start_error))
+                .await?
+        }
+        Command::Demo(demo) => {
+            with_commands(config, async |commands| demo.run(commands).await.map_err(start_error))
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Does something with the database and stops the node's own server afterwards.
+async fn with_database(
+    config: &Config,
+    work: impl AsyncFnOnce(&Database) -> Result<(), Error>,
+) -> Result<(), Error> {
+    start_log(config);
+    let database = Database::open(config)?;
+    let outcome = work(&database).await;
+    database.stop();
+    outcome
+}
+
+async fn with_commands(
+    config: &Config,
+    work: impl AsyncFnOnce(&Commands) -> Result<(), Error>,
+) -> Result<(), Error> {
+    with_database(config, async |database| {
+        database.prepare().await?;
+        let commands = commands(config, database).await?;
+        work(&commands).await
+    })
+    .await
+}
+
+async fn rebuild(database: &Database) -> Result<(), Error> {
+    let bar = indicatif::ProgressBar::new(0);
+    projections::rebuild::rebuild(&mut database.owner().await?, |done, all| {
+        bar.set_length(all.unsigned_abs());
+        bar.set_position(done.unsigned_abs());
+    })
+    .await?;
+    bar.finish_and_clear();
+    println!("the read tables are folded anew");
+    Ok(())
+}
+
+async fn serve(config: &Config) -> Result<(), Error> {
+    start_log(config);
+    let database = Database::open(config)?;
+    database.prepare().await?;
+    let commands = commands(config, &database).await?;
+    commands.bootstrap().await.map_err(start_error)?;
+    let issuer = DevelopmentIssuer::open(&config.key_dir(), &config.oidc_audience)?;
+    announce(config, &issuer);
+    let schema = api::schema::schema();
+    let node = Node { commands, schema, issuer: Arc::new(issuer), development: true };
+    let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
+    let server = axum::serve(listener, router(node)).with_graceful_shutdown(told_to_stop());
+    tokio::select! {
+        served = server => served.map_err(Error::Listen),
+        died = database.keep_alive() => died,
+    }
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+}
+
+/// Where to look, and tokens to look with: the development issuer is for people at this machine.
+fn announce(config: &Config, issuer: &DevelopmentIssuer) {
+    println!("\n  GraphiQL    http://{}/graphql", config.listen);
+    println!("  data        {}", config.data_dir.display());
+    println!(
+        "\n  DEVELOPMENT ISSUER: everybody on this machine can be anybody. Tokens for 12 hours:\n"
+    );
+    let people = [
+        ("admin", Role::PartnerAdmin),
+        ("policy-manager", Role::PolicyManager),
+        ("alice", Role::AuthPartner),
+        ("auditor", Role::Auditor),
+    ];
+    for (subject, role) in people {
+        let life = chrono::TimeDelta::hours(12);
+        if let Some(token) = issuer.issue(subject, &[role], &[], now(), life) {
+            println!("  {subject} ({role})\n  {{\"Authorization\": \"Bearer {token}\"}}\n");
+        }
+    }
+}
+
+fn token(
+    config: &Config,
+    subject: &str,
+    roles: &[Role],
+    partners: &[String],
+) -> Result<String, Error> {
+    if config.oidc_issuer.is_some() {
+        return Err(Error::Command("PMS_OIDC_ISSUER is set: ask that issuer for tokens".into()));
+    }
+    let issuer = DevelopmentIssuer::open(&config.key_dir(), &config.oidc_audience)?;
+    let token = issuer.issue(subject, roles, partners, now(), chrono::TimeDelta::hours(12));
+    token.ok_or_else(|| Error::Command("the token cannot be signed".into()))
+}
+
+fn start_log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

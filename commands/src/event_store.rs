@@ -282,6 +282,13 @@ impl EventStore {
         Ok(sqlx::query_scalar(sql).bind(name).fetch_one(&self.pool).await?)
     }
 
+    /// Who holds a name: `<aggregate_type>/<aggregate_id>`.
+    pub async fn holder(&self, name: &Name) -> Result<Option<String>> {
+        let sql = "select holder from claims where kind = $1 and key = $2";
+        let query = sqlx::query_scalar(sql).bind(name.kind).bind(&name.key);
+        Ok(query.fetch_optional(&self.pool).await?)
+    }
+
     /// What an idempotency key was used for, if it was: object, version, position, and whether
     /// the input was the same.
     pub async fn idempotency_key(

@@ -117,8 +117,10 @@ fn issuing_key() -> Result<Vec<u8>, KeysError> {
     Ok(pkcs8.to_vec())
 }
 
+/// The content of a key file, made when it is missing and `create` allows it.
+///
 /// A file appears whole or not at all: two nodes that start together end with the same key.
-fn read_or_make(
+pub fn read_or_make(
     path: &Path,
     create: bool,
     make: impl FnOnce() -> Result<Vec<u8>, KeysError>,

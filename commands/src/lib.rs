@@ -5,6 +5,7 @@ mod unit;
 pub mod api_key;
 pub mod bootstrap;
 pub mod event_store;
+pub mod installation;
 pub mod keys;
 pub mod partner;
 pub mod policy;

@@ -1,6 +1,7 @@
 //! What every noun has in common: a pure decision, and its place in cqrs-es.
 
 use crate::Finding;
+use crate::actor::Operation;
 use crate::text::Checks;
 use cqrs_es::Aggregate;
 use cqrs_es::persist::EventUpcaster;
@@ -19,6 +20,34 @@ pub trait Decide: Aggregate {
     fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
         Vec::new()
     }
+}
+
+/// What can be done with a noun in its present state, told by `decide` itself.
+pub trait Actions: Decide {
+    /// Every command that a person can give, with what would come of it.
+    fn actions(&self) -> Vec<Possible>;
+
+    /// What would come of `command`, as far as this noun alone can tell.
+    fn possible(&self, operation: Operation, command: Self::Command) -> Possible
+    where
+        &'static str: for<'a> From<&'a Self::Error>,
+    {
+        let refusal = match self.decide(command) {
+            Ok(events) if events.is_empty() => Some("NOTHING_TO_DO"),
+            Ok(_) => None,
+            Err(refusal) => Some(<&'static str>::from(&refusal)),
+        };
+        Possible { operation, refusal }
+    }
+}
+
+/// A command that could be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Possible {
+    /// What it does.
+    pub operation: Operation,
+    /// The code of the refusal it would meet; `NOTHING_TO_DO` where it would change nothing.
+    pub refusal: Option<&'static str>,
 }
 
 /// Makes a state enum with `decide` and `evolve` an aggregate of cqrs-es under a stored name.
@@ -103,6 +132,11 @@ impl Reason {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Stands for any reason where only the decision is asked for.
+    pub(crate) fn any() -> Self {
+        Self(String::new())
     }
 }
 

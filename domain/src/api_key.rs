@@ -4,6 +4,8 @@
 //! is a fact that everybody can read off `expires_at`. The key itself is never here: only what may
 //! be known of it; its keyed hash lies with the private rows.
 
+use crate::actor::Operation;
+use crate::aggregate::{Actions, Possible};
 use crate::ids::{PartnerId, PolicyId};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
@@ -180,6 +182,12 @@ impl ApiKey {
 }
 
 aggregate!(ApiKey, "api_key");
+
+impl Actions for ApiKey {
+    fn actions(&self) -> Vec<Possible> {
+        vec![self.possible(Operation::DeactivateApiKey, Command::Deactivate(Reason::any()))]
+    }
+}
 
 #[cfg(test)]
 mod tests {

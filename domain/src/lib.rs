@@ -6,7 +6,7 @@
 //! `docs/decisions/0002`.
 
 #[macro_use]
-mod aggregate;
+pub mod aggregate;
 
 pub mod actor;
 pub mod api_key;
@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod defaults;
 pub mod finding;
 pub mod ids;
+pub mod installation;
 pub mod issuance;
 pub mod log_entry;
 pub mod partner;

@@ -4,6 +4,8 @@
 //! final (design.md 14.1). What a partner holds (requests, keys) follows in the same submission,
 //! each with its own event; `commands` puts that together.
 
+use crate::actor::Operation;
+use crate::aggregate::{Actions, Possible};
 use crate::ids::{MAX_ID, PolicyGroupId};
 use crate::reference::{GroupRule, PartnerType, language};
 use crate::text::{Checks, squeezed};
@@ -354,3 +356,13 @@ pub fn organization_name(typed: &str) -> String {
 }
 
 aggregate!(Partner, "partner");
+
+impl Actions for Partner {
+    fn actions(&self) -> Vec<Possible> {
+        vec![
+            self.possible(Operation::SuspendPartner, Command::Suspend(Reason::any())),
+            self.possible(Operation::ReactivatePartner, Command::Reactivate(Reason::any())),
+            self.possible(Operation::DeactivatePartner, Command::Deactivate(Reason::any())),
+        ]
+    }
+}

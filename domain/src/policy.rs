@@ -4,6 +4,8 @@
 //! Draft → published → deactivated, which is final; a draft can be discarded. A published document
 //! never changes (design.md 14.3).
 
+use crate::actor::Operation;
+use crate::aggregate::{Actions, Possible};
 use crate::ids::PolicyGroupId;
 use crate::policy_document::{PolicyType, validate};
 use crate::text::{Checks, squeezed};
@@ -245,6 +247,21 @@ impl Body {
 }
 
 aggregate!(Policy, "policy");
+
+impl Actions for Policy {
+    /// Whether requests hold a policy in place is not known here.
+    fn actions(&self) -> Vec<Possible> {
+        let (name, description, version) = (String::new(), String::new(), String::new());
+        let other = Content { name, description, version, policies: Value::Null };
+        let deactivate = Command::Deactivate { reason: Reason::any(), live_requests: 0 };
+        vec![
+            self.possible(Operation::UpdateDraftPolicy, Command::UpdateDraft(other)),
+            self.possible(Operation::PublishPolicy, Command::Publish),
+            self.possible(Operation::DiscardDraftPolicy, Command::Discard(Reason::any())),
+            self.possible(Operation::DeactivatePolicy, deactivate),
+        ]
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,8 @@
 //! Active ⇄ inactive. A group with policies that are published or still being written stays
 //! active; nothing can be written or asked for in an inactive one.
 
+use crate::actor::Operation;
+use crate::aggregate::{Actions, Possible};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use serde::{Deserialize, Serialize};
@@ -155,6 +157,19 @@ impl PolicyGroup {
 }
 
 aggregate!(PolicyGroup, "policy_group");
+
+impl Actions for PolicyGroup {
+    /// Whether policies hold a group open is not known here.
+    fn actions(&self) -> Vec<Possible> {
+        let other = Description { name: String::new(), description: String::new() };
+        let deactivate = Command::Deactivate { reason: Reason::any(), live_policies: 0 };
+        vec![
+            self.possible(Operation::UpdatePolicyGroup, Command::Update(other)),
+            self.possible(Operation::DeactivatePolicyGroup, deactivate),
+            self.possible(Operation::ReactivatePolicyGroup, Command::Reactivate(Reason::any())),
+        ]
+    }
+}
 
 #[cfg(test)]
 mod tests {

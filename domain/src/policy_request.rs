@@ -5,6 +5,8 @@
 
 use crate::Finding;
 use crate::Reason;
+use crate::actor::Operation;
+use crate::aggregate::{Actions, Possible};
 use crate::ids::{PartnerId, PolicyId};
 use crate::text::Checks;
 use serde::{Deserialize, Serialize};
@@ -210,6 +212,17 @@ impl PolicyRequest {
 }
 
 aggregate!(PolicyRequest, "policy_request");
+
+impl Actions for PolicyRequest {
+    fn actions(&self) -> Vec<Possible> {
+        vec![
+            self.possible(Operation::ApprovePolicyRequest, Command::Approve(None)),
+            self.possible(Operation::RejectPolicyRequest, Command::Reject(Reason::any())),
+            self.possible(Operation::WithdrawPolicyRequest, Command::Withdraw(None)),
+            self.possible(Operation::RevokePolicyRequest, Command::Revoke(Reason::any())),
+        ]
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,8 @@
 //! Active ⇄ disabled. What stands below a disabled certificate is not trusted any more; whether a
 //! chain holds is decided by [`certificate`](crate::certificate) over the active ones.
 
+use crate::actor::Operation;
+use crate::aggregate::{Actions, Possible};
 use crate::reference::TrustDomain;
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
@@ -139,6 +141,15 @@ impl TrustCertificate {
 }
 
 aggregate!(TrustCertificate, "trust_certificate");
+
+impl Actions for TrustCertificate {
+    fn actions(&self) -> Vec<Possible> {
+        vec![
+            self.possible(Operation::DisableTrustCertificate, Command::Disable(Reason::any())),
+            self.possible(Operation::EnableTrustCertificate, Command::Enable(Reason::any())),
+        ]
+    }
+}
 
 #[cfg(test)]
 mod tests {

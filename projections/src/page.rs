@@ -23,7 +23,7 @@ pub const MAX_PAGE: usize = 200;
 /// A row that can be listed: what may be filtered and sorted.
 pub trait Listed: Fold {
     /// The filter of the list.
-    type Filter: Default + Send + Sync;
+    type Filter: Default + Clone + Send + Sync + 'static;
     /// The columns it can be sorted by.
     type Sort: SortKey;
     /// Tables beside its own (named `t`) that filters and sort keys may use.

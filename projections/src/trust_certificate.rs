@@ -13,7 +13,7 @@ use strum::Display;
 
 /// A root or intermediate certificate that is trusted in one domain.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
-#[graphql(name = "TrustCertificate")]
+#[graphql(name = "TrustCertificateRow")]
 pub struct Row {
     /// The id of the certificate's record.
     pub id: TrustCertificateId,

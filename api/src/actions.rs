@@ -1,0 +1,42 @@
+//! What can be done with a thing now, and by whom: asked of the function that decides.
+
+use crate::caller::caller;
+use crate::errors::Result;
+use crate::loader::{Thing, load};
+use async_graphql::{Context, SimpleObject};
+use domain::aggregate::{Actions, Possible};
+
+/// Something that can be done with a thing, or not now, or not by this caller.
+#[derive(Debug, SimpleObject)]
+pub struct AllowedAction {
+    /// The mutation's name.
+    pub action: String,
+    /// Whether it would be accepted, as far as the thing's own state can tell.
+    pub allowed: bool,
+    /// The code of the refusal that it would meet.
+    pub reason_code: Option<&'static str>,
+}
+
+/// Asks the function that decides itself.
+pub async fn allowed_actions<A: Thing + Actions>(
+    ctx: &Context<'_>,
+    id: &str,
+    own: bool,
+) -> Result<Vec<AllowedAction>> {
+    let actor = &caller(ctx).request.actor;
+    let state = load::<A>(ctx, id).await?.unwrap_or_default();
+    let action = |possible: Possible| {
+        let may = actor.may(possible.operation, own);
+        let reason_code = if may { possible.refusal } else { Some("FORBIDDEN") };
+        let action = lower_first(possible.operation.into());
+        AllowedAction { action, allowed: reason_code.is_none(), reason_code }
+    };
+    Ok(state.actions().into_iter().map(action).collect())
+}
+
+fn lower_first(name: &str) -> String {
+    let mut chars = name.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
+}

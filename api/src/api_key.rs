@@ -1,0 +1,181 @@
+//! API keys in GraphQL.
+
+use crate::actions::{AllowedAction, allowed_actions};
+use crate::caller::caller;
+use crate::errors::{Result, answer, beside};
+use crate::list::{List, connection};
+use crate::loader::load;
+use crate::partner::Partner;
+use crate::policy::Policy;
+use crate::scalars::{AsOf, Position};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use commands::Done;
+use commands::api_key::{DeactivateApiKey, GenerateApiKey};
+use domain::Finding;
+use domain::actor::Operation;
+use domain::api_key::Refusal;
+use domain::ids::ApiKeyId;
+use projections::api_key::{ApiKeyFilter, ApiKeySort, Row};
+use projections::fold::{find, find_at};
+use projections::page::{Order, PageRequest};
+use projections::{partner, policy};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// What may be known of an API key.
+#[derive(Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct ApiKey {
+    #[graphql(flatten)]
+    row: Row,
+}
+
+impl From<Row> for ApiKey {
+    fn from(row: Row) -> Self {
+        Self { row }
+    }
+}
+
+#[ComplexObject]
+impl ApiKey {
+    /// Whose it is.
+    async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
+        let id = self.row.partner_id.as_str();
+        Ok(load::<partner::Row>(ctx, id).await?.map(Into::into))
+    }
+
+    /// The policy it is about.
+    async fn policy(&self, ctx: &Context<'_>) -> Result<Option<Policy>> {
+        let id = self.row.policy_id.as_str();
+        Ok(load::<policy::Row>(ctx, id).await?.map(Into::into))
+    }
+
+    /// What can be done with it now, and why not.
+    async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
+        let own = caller(ctx).partners.contains(&self.row.partner_id);
+        allowed_actions::<domain::api_key::ApiKey>(ctx, self.row.id.as_str(), own).await
+    }
+}
+
+/// An API key after a change.
+#[derive(SimpleObject)]
+pub struct ApiKeyPayload {
+    /// What was changed.
+    api_key: ApiKey,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
+}
+
+async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<ApiKeyPayload> {
+    let done = answer(ctx, done)?;
+    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
+    let row = answer(ctx, row.ok_or_else(not_found))?;
+    Ok(ApiKeyPayload { api_key: row.into(), position: Position(done.position) })
+}
+
+fn not_found() -> commands::Error {
+    commands::Error::Refused(Refusal::ApiKeyNotFound.into())
+}
+
+/// A new API key.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct GenerateApiKeyPayload {
+    /// What may be known of the key.
+    api_key: ApiKey,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
+    #[graphql(skip)]
+    secret: Option<SecretString>,
+}
+
+#[ComplexObject]
+impl GenerateApiKeyPayload {
+    /// The key itself, shown this once. Where the same wish was granted before, the answer has the
+    /// error `SECRET_ALREADY_SHOWN` instead: generate another key.
+    async fn secret(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let message = "This key was shown once already; generate another one if it is lost.";
+        match &self.secret {
+            Some(secret) => Ok(Some(secret.expose_secret().to_owned())),
+            None => Err(beside(ctx, &Finding::new("SECRET_ALREADY_SHOWN", "secret", message))),
+        }
+    }
+}
+
+impl GenerateApiKeyPayload {
+    async fn of(ctx: &Context<'_>, done: Done) -> Result<Self> {
+        let Done { id, position, secret, .. } = done;
+        let done = Done { id, position, secret: None, replayed: true };
+        let ApiKeyPayload { api_key, position } = payload(ctx, Ok(done)).await?;
+        Ok(Self { api_key, position, secret })
+    }
+}
+
+/// Questions about API keys.
+#[derive(Default)]
+pub struct ApiKeyQuery;
+
+#[Object]
+impl ApiKeyQuery {
+    /// What may be known of an API key, now or at a point in the past; null when there is
+    /// none that the caller may see.
+    async fn api_key(
+        &self,
+        ctx: &Context<'_>,
+        id: ApiKeyId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<ApiKey>> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadApiKey)?;
+        let pool = caller(ctx).pool();
+        let row = match as_of {
+            None => find::<Row>(pool, id.as_str()).await,
+            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
+        };
+        let row = answer(ctx, row)?.filter(|row| viewer.sees(&row.partner_id));
+        Ok(row.map(ApiKey::from))
+    }
+
+    /// API keys, newest first unless ordered otherwise; never the keys themselves.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of every list")]
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<ApiKeyFilter>,
+        order_by: Option<Order<ApiKeySort>>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<List<ApiKey>> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadApiKey)?;
+        let page = PageRequest { first, after, last, before };
+        connection::<Row, _>(ctx, viewer, filter, order_by, page).await
+    }
+}
+
+/// Changes of API keys.
+#[derive(Default)]
+pub struct ApiKeyMutation;
+
+#[Object]
+impl ApiKeyMutation {
+    /// Issues a key under an approved request. It is shown once, in this answer.
+    async fn generate_api_key(
+        &self,
+        ctx: &Context<'_>,
+        input: GenerateApiKey,
+    ) -> Result<GenerateApiKeyPayload> {
+        let caller = caller(ctx);
+        let done = answer(ctx, caller.commands.generate_api_key(&caller.request, &input).await)?;
+        GenerateApiKeyPayload::of(ctx, done).await
+    }
+
+    /// Ends a key for good.
+    async fn deactivate_api_key(
+        &self,
+        ctx: &Context<'_>,
+        input: DeactivateApiKey,
+    ) -> Result<ApiKeyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.deactivate_api_key(&caller.request, &input).await).await
+    }
+}

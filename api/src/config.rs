@@ -1,0 +1,188 @@
+//! Every setting, in one place: from a TOML file, from the environment (which wins), typed, and
+//! refused when unknown.
+
+use crate::embedded_postgres::{self, reachable, server_account};
+use serde::Deserialize;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// The data folder of root's own PostgreSQL, where its account cannot reach the checkout.
+const ROOT_DATA_DIR: &str = "/var/lib/pms";
+
+/// The settings of a node.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `DATABASE_URL`: the PostgreSQL to work on; unset: one of its own.
+    pub database_url: Option<String>,
+    /// `PMS_OWNER_DATABASE_URL`: how `migrate` and `rebuild` connect; unset: as `DATABASE_URL`.
+    pub owner_database_url: Option<String>,
+    /// `PMS_LISTEN`: the address of the HTTP server.
+    pub listen: SocketAddr,
+    /// `PMS_DATA_DIR`: where its own PostgreSQL and, unless told otherwise, the keys lie.
+    pub data_dir: PathBuf,
+    /// `PMS_KEY_DIR`: the keys of the installation, shared by all nodes.
+    pub key_dir: Option<PathBuf>,
+    /// `PMS_OIDC_ISSUER`: who issues access tokens; unset: the development issuer, which exists on
+    /// loopback addresses only.
+    pub oidc_issuer: Option<String>,
+    /// `PMS_OIDC_AUDIENCE`: whom tokens have to be meant for.
+    pub oidc_audience: String,
+    /// `PMS_LOG`: what to log, as a filter of `tracing`.
+    pub log: String,
+    /// `PMS_LOG_FORMAT`: `text` for people, `json` for machines.
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database_url: None,
+            owner_database_url: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: PathBuf::from(".pms"),
+            key_dir: None,
+            oidc_issuer: None,
+            oidc_audience: "pms".to_owned(),
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A setting is unknown or has a value that makes no sense.
+    #[error("the configuration has an error: {0}")]
+    Value(String),
+    /// The development issuer must not be reachable from elsewhere.
+    #[error("without PMS_OIDC_ISSUER anybody could make tokens: listen on a loopback address only")]
+    DevelopmentIssuerExposed,
+    /// No account for the own PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] embedded_postgres::Error),
+}
+
+impl Config {
+    /// Reads `file`, if any, and the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+        let mut table = file.map_or_else(|| Ok(toml::Table::new()), read)?;
+        for (name, value) in std::env::vars() {
+            if let Some(setting) = setting_of(&name) {
+                table.insert(setting, toml::Value::String(value));
+            }
+        }
+        let mut config: Self = toml::Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| Error::Value(error.message().to_owned()))?;
+        config.choose_data_dir()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Where the keys of the installation lie.
+    pub fn key_dir(&self) -> PathBuf {
+        self.key_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+
+    /// Whether the service runs a PostgreSQL of its own.
+    pub fn is_embedded(&self) -> bool {
+        self.database_url.is_none()
+    }
+
+    /// As root, where the account that PostgreSQL runs as cannot reach the default folder, another
+    /// one is taken.
+    fn choose_data_dir(&mut self) -> Result<(), Error> {
+        let is_default = self.data_dir == Self::default().data_dir;
+        self.data_dir = std::path::absolute(&self.data_dir)
+            .map_err(|source| Error::File { path: self.data_dir.clone(), source })?;
+        if !is_default || !self.is_embedded() {
+            return Ok(());
+        }
+        if let Some(account) = server_account(&self.data_dir)?
+            && !reachable(&self.data_dir, &account)
+        {
+            self.data_dir = PathBuf::from(ROOT_DATA_DIR);
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let exposed = !is_loopback(self.listen.ip());
+        if self.oidc_issuer.is_none() && exposed {
+            return Err(Error::DevelopmentIssuerExposed);
+        }
+        Ok(())
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.is_loopback()
+}
+
+fn read(path: &Path) -> Result<toml::Table, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::File { path: path.to_owned(), source })?;
+    text.parse().map_err(|error: toml::de::Error| {
+        Error::Value(format!("{}: {}", path.display(), error.message()))
+    })
+}
+
+/// The setting that an environment variable means. `PMS_POSTGRES_BIN` belongs to the launcher,
+/// `PMS_CONFIG` names the file.
+fn setting_of(variable: &str) -> Option<String> {
+    match variable {
+        "DATABASE_URL" => Some("database_url".to_owned()),
+        "PMS_POSTGRES_BIN" | "PMS_CONFIG" => None,
+        _ => variable.strip_prefix("PMS_").map(str::to_lowercase),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Config, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        assert!(parsed("listn = '127.0.0.1:1'").is_err());
+        assert!(parsed("listen = '127.0.0.1:1'").is_ok());
+    }
+
+    #[test]
+    fn without_an_issuer_only_loopback_is_listened_on() {
+        let open = Config { listen: ([0, 0, 0, 0], 80).into(), ..Config::default() };
+        assert!(matches!(open.check(), Err(Error::DevelopmentIssuerExposed)));
+        let issuer = Some("https://id.example".to_owned());
+        assert!(Config { oidc_issuer: issuer, ..open }.check().is_ok());
+        assert!(Config::default().check().is_ok());
+    }
+
+    #[test]
+    fn every_variable_of_ours_means_a_setting() {
+        assert_eq!(setting_of("PMS_LOG_FORMAT").as_deref(), Some("log_format"));
+        assert_eq!(setting_of("HOME"), None);
+    }
+}

@@ -1,0 +1,157 @@
+//! The one border: refusals, conflicts and faults become GraphQL errors here and nowhere else.
+//!
+//! Every error has `extensions { code, field, params, correlationId }`. A fault is logged once,
+//! with its correlation id, and never shown.
+
+use crate::caller::caller;
+use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError, Value};
+use commands::Error;
+use domain::Finding;
+use std::collections::BTreeMap;
+
+/// The answer of a resolver: an error is on its way already when it is `Err`.
+pub type Result<T> = async_graphql::Result<T>;
+
+/// What every error may carry (design.md, section 10).
+const FAULT: &str = "INTERNAL_ERROR";
+
+/// Turns the outcome of a command or query into the answer of a resolver. Of several findings all
+/// but the last are put beside the answer; the last one is the resolver's own error.
+pub fn answer<T>(
+    ctx: &Context<'_>,
+    outcome: std::result::Result<T, impl Into<Error>>,
+) -> Result<T> {
+    let error = match outcome {
+        Ok(value) => return Ok(value),
+        Err(error) => error.into(),
+    };
+    let correlation_id = &caller(ctx).request.correlation_id;
+    let mut findings = findings(error, correlation_id);
+    let last = findings.pop();
+    for finding in findings {
+        let mut error = ServerError::new(finding.message.clone(), Some(ctx.item.pos));
+        error.path = path(ctx);
+        error.extensions = Some(extensions(&finding, correlation_id));
+        ctx.add_error(error);
+    }
+    let last = last.unwrap_or_else(fault);
+    let mut error = async_graphql::Error::new(last.message.clone());
+    error.extensions = Some(extensions(&last, correlation_id));
+    Err(error)
+}
+
+/// Puts an error beside an answer that is given all the same.
+pub fn beside(ctx: &Context<'_>, finding: &Finding) -> async_graphql::Error {
+    let mut error = async_graphql::Error::new(finding.message.clone());
+    error.extensions = Some(extensions(finding, &caller(ctx).request.correlation_id));
+    error
+}
+
+/// The findings that a client is told.
+fn findings(error: Error, correlation_id: &str) -> Vec<Finding> {
+    let one = |code, message: &str| vec![Finding::new(code, "", message)];
+    match error {
+        Error::Refused(findings) if !findings.is_empty() => findings,
+        Error::Forbidden => one("FORBIDDEN", "Your roles do not allow this."),
+        Error::Conflict => one("CONFLICT", "This has changed meanwhile: read it again."),
+        Error::Unavailable => {
+            one("UNAVAILABLE", "The log cannot be reached; nothing was stored. Try again later.")
+        }
+        Error::OutcomeUnknown => one(
+            "OUTCOME_UNKNOWN",
+            "Whether this was stored is not known. Repeat it with the same idempotency key.",
+        ),
+        Error::Refused(_) => vec![fault()],
+        Error::Fault(source) => {
+            tracing::error!(correlation_id, error = %chain(&*source), "a fault");
+            vec![fault()]
+        }
+    }
+}
+
+fn fault() -> Finding {
+    let message = "Something is wrong on our side. Tell us the correlation id.";
+    Finding::new(FAULT, "", message)
+}
+
+fn chain(mut error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    while let Some(source) = error.source() {
+        text = format!("{text}: {source}");
+        error = source;
+    }
+    text
+}
+
+fn path(ctx: &Context<'_>) -> Vec<PathSegment> {
+    ctx.path_node.map_or_else(Vec::new, |node| {
+        node.to_string_vec().into_iter().map(PathSegment::Field).collect()
+    })
+}
+
+fn extensions(finding: &Finding, correlation_id: &str) -> ErrorExtensionValues {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", finding.code);
+    if !finding.field.is_empty() {
+        extensions.set("field", finding.field.clone());
+    }
+    if !finding.params.is_empty() {
+        extensions.set("params", params(&finding.params));
+    }
+    extensions.set("correlationId", correlation_id);
+    extensions
+}
+
+fn params(params: &BTreeMap<&'static str, String>) -> Value {
+    let entry = |(key, value): (&&str, &String)| {
+        (async_graphql::Name::new(*key), Value::String(value.clone()))
+    };
+    Value::Object(params.iter().map(entry).collect())
+}
+
+/// Gives what GraphQL itself found wrong a code and, where it can be told, the field.
+pub fn complete(error: &mut ServerError, correlation_id: &str) {
+    let field = quoted_field(&error.message);
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    if extensions.get("code").is_none() {
+        extensions.set("code", "INVALID_QUERY");
+        extensions.set("correlationId", correlation_id);
+        if let Some(field) = field {
+            extensions.set("field", field);
+        }
+    }
+}
+
+/// The input path in a message such as `Invalid value for argument "input.partnerType", …`.
+fn quoted_field(message: &str) -> Option<String> {
+    let word = |before: &str| {
+        let rest = message.split_once(before)?.1;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    let path = match (word("argument \""), word("field \"")) {
+        (Some(argument), Some(field)) => format!("{argument}.{field}"),
+        (Some(path), None) | (None, Some(path)) => path,
+        (None, None) => return None,
+    };
+    Some(path.strip_prefix("input.").unwrap_or(&path).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_is_found_in_what_graphql_says() {
+        let message = r#"Invalid value for argument "input.partnerType", enumeration type"#;
+        assert_eq!(quoted_field(message).as_deref(), Some("partnerType"));
+        assert_eq!(quoted_field("Unknown type"), None);
+    }
+
+    #[test]
+    fn a_fault_says_nothing_of_what_is_inside() {
+        let told = findings(Error::fault("select * from secrets"), "c");
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].code, FAULT);
+        assert!(!told[0].message.contains("select"));
+    }
+}

@@ -1,0 +1,67 @@
+//! What happened, in GraphQL.
+
+use crate::caller::caller;
+use crate::errors::{Result, answer};
+use crate::scalars::Position;
+use async_graphql::connection::PageInfo;
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use domain::actor::Operation;
+use projections::history::{HistoryEntry, HistoryFilter, history};
+use projections::page::PageRequest;
+
+/// One thing that happened.
+#[derive(Clone, SimpleObject)]
+#[graphql(complex, name = "HistoryEvent")]
+pub struct Entry {
+    #[graphql(flatten)]
+    entry: HistoryEntry,
+}
+
+#[ComplexObject]
+impl Entry {
+    /// Its place in the one order of the log.
+    async fn position(&self) -> Position {
+        Position(self.entry.position)
+    }
+}
+
+/// A part of the history; cursors are positions.
+#[derive(SimpleObject)]
+pub struct HistoryConnection {
+    /// What happened, oldest first.
+    nodes: Vec<Entry>,
+    /// Where this part lies.
+    page_info: PageInfo,
+}
+
+/// Questions about what happened.
+#[derive(Default)]
+pub struct HistoryQuery;
+
+#[Object]
+impl HistoryQuery {
+    /// What happened, oldest first, straight from the events: with time, actor and reason. A
+    /// partner reads its own part.
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<HistoryFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<HistoryConnection> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadHistory)?;
+        let has_previous_page = after.is_some();
+        let page = PageRequest { first, after, ..PageRequest::default() };
+        let filter = filter.unwrap_or_default();
+        let page = answer(ctx, history(caller(ctx).pool(), &viewer, &filter, &page).await)?;
+        let cursor = |entry: Option<&HistoryEntry>| entry.map(|it| it.position.to_string());
+        let page_info = PageInfo {
+            has_next_page: page.has_next,
+            has_previous_page,
+            start_cursor: cursor(page.entries.first()),
+            end_cursor: cursor(page.entries.last()),
+        };
+        let nodes = page.entries.into_iter().map(|entry| Entry { entry }).collect();
+        Ok(HistoryConnection { nodes, page_info })
+    }
+}

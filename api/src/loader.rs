@@ -1,0 +1,132 @@
+//! Loads what many rows of an answer point to in one statement.
+
+use crate::errors::{self, answer};
+use async_graphql::Context;
+use async_graphql::dataloader::{DataLoader, Loader};
+use commands::{Commands, Error};
+use domain::partner::Contact;
+use projections::fold::find_many;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Finds things by their ids, for one request.
+#[derive(Debug, Clone)]
+pub struct Things(Commands);
+
+/// A loader for one request: what it has loaded is forgotten with it.
+pub fn loader(commands: &Commands) -> DataLoader<Things> {
+    DataLoader::new(Things(commands.clone()), tokio::spawn)
+}
+
+/// The thing with this id; `None` when there is none.
+pub async fn load<T: Thing>(ctx: &Context<'_>, id: &str) -> errors::Result<Option<T>> {
+    let loader = ctx.data_unchecked::<DataLoader<Things>>();
+    let found = loader.load_one(Id(id.to_owned(), PhantomData)).await;
+    answer(ctx, found.map_err(|error| shared(&error)))
+}
+
+/// Contact data; `None` when it was erased.
+pub async fn contact(ctx: &Context<'_>, reference: Uuid) -> errors::Result<Option<Contact>> {
+    let found = ctx.data_unchecked::<DataLoader<Things>>().load_one(reference).await;
+    answer(ctx, found.map_err(|error| shared(&error)))
+}
+
+/// One failure is told to everybody who waited for the same statement.
+fn shared(error: &Arc<Error>) -> Error {
+    match &**error {
+        Error::Unavailable => Error::Unavailable,
+        other => Error::fault(other.to_string()),
+    }
+}
+
+/// The id of a `T`.
+pub struct Id<T>(String, PhantomData<fn() -> T>);
+
+impl<T> Clone for Id<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<T> PartialEq for Id<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for Id<T> {}
+
+impl<T> Hash for Id<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// Something that is found by its id.
+pub trait Thing: Clone + Send + Sync + 'static {
+    /// All that are found, by their ids.
+    fn find(
+        commands: &Commands,
+        ids: &[String],
+    ) -> impl Future<Output = Result<HashMap<String, Self>, Error>> + Send;
+}
+
+impl<T: Thing> Loader<Id<T>> for Things {
+    type Value = T;
+    type Error = Arc<Error>;
+
+    async fn load(&self, ids: &[Id<T>]) -> Result<HashMap<Id<T>, T>, Self::Error> {
+        let ids: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
+        let found = T::find(&self.0, &ids).await.map_err(Arc::new)?;
+        Ok(found.into_iter().map(|(id, thing)| (Id(id, PhantomData), thing)).collect())
+    }
+}
+
+impl Loader<Uuid> for Things {
+    type Value = Contact;
+    type Error = Arc<Error>;
+
+    async fn load(&self, references: &[Uuid]) -> Result<HashMap<Uuid, Contact>, Self::Error> {
+        let wrapping = &self.0.keys().wrapping;
+        let contacts = wrapping.contacts(self.0.store().pool(), references).await;
+        contacts.map_err(|error| Arc::new(error.into()))
+    }
+}
+
+/// Read rows and, for what may be done with them, the states that decisions are made on.
+macro_rules! things {
+    ($($noun:ident :: $State:ident),*) => {
+        $(
+            impl Thing for projections::$noun::Row {
+                async fn find(
+                    commands: &Commands,
+                    ids: &[String],
+                ) -> Result<HashMap<String, Self>, Error> {
+                    let rows = find_many::<Self>(commands.store().pool(), ids).await?;
+                    Ok(rows.into_iter().map(|row| (row.id.as_str().to_owned(), row)).collect())
+                }
+            }
+
+            impl Thing for domain::$noun::$State {
+                async fn find(
+                    commands: &Commands,
+                    ids: &[String],
+                ) -> Result<HashMap<String, Self>, Error> {
+                    let streams = commands.store().load_many::<Self>(ids).await?;
+                    Ok(streams.into_iter().map(|(id, state, _)| (id, state)).collect())
+                }
+            }
+        )*
+    };
+}
+things!(
+    partner::Partner,
+    trust_certificate::TrustCertificate,
+    policy_group::PolicyGroup,
+    policy::Policy,
+    policy_request::PolicyRequest,
+    api_key::ApiKey
+);

@@ -1,0 +1,201 @@
+//! Partners in GraphQL.
+
+use crate::actions::{AllowedAction, allowed_actions};
+use crate::caller::caller;
+use crate::errors::{Result, answer};
+use crate::list::{List, connection};
+use crate::loader::{contact, load};
+use crate::policy_group::PolicyGroup;
+use crate::scalars::{AsOf, Position};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use commands::Done;
+use commands::partner::{
+    DeactivatePartner, ReactivatePartner, RegisterPartner, SuspendPartner, UploadPartnerCertificate,
+};
+use domain::actor::Operation;
+use domain::ids::PartnerId;
+use domain::partner::Refusal;
+use projections::fold::{find, find_at};
+use projections::page::{Order, PageRequest};
+use projections::partner::{PartnerFilter, PartnerSort, Row};
+use projections::policy_group;
+
+/// An organisation that works with the national ID.
+#[derive(Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct Partner {
+    #[graphql(flatten)]
+    row: Row,
+}
+
+impl From<Row> for Partner {
+    fn from(row: Row) -> Self {
+        Self { row }
+    }
+}
+
+#[ComplexObject]
+impl Partner {
+    /// The group whose policies the partner may ask for.
+    async fn policy_group(&self, ctx: &Context<'_>) -> Result<Option<PolicyGroup>> {
+        let Some(id) = &self.row.policy_group_id else { return Ok(None) };
+        Ok(load::<policy_group::Row>(ctx, id.as_str()).await?.map(Into::into))
+    }
+
+    /// How to reach the partner; absent when it was erased. Personal data.
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<PartnerContact>> {
+        Ok(contact(ctx, self.row.contact_reference).await?.map(|contact| PartnerContact {
+            address: contact.address,
+            contact_number: contact.contact_number,
+            email_id: contact.email_id,
+        }))
+    }
+
+    /// What can be done with the partner now, and why not.
+    async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
+        let own = caller(ctx).partners.contains(&self.row.id);
+        allowed_actions::<domain::partner::Partner>(ctx, self.row.id.as_str(), own).await
+    }
+}
+
+/// How to reach a partner. Personal data.
+#[derive(SimpleObject)]
+pub struct PartnerContact {
+    /// Postal address.
+    address: String,
+    /// Telephone number.
+    contact_number: String,
+    /// E-mail address.
+    email_id: String,
+}
+
+/// A partner after a change.
+#[derive(SimpleObject)]
+pub struct PartnerPayload {
+    /// The partner.
+    partner: Partner,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
+}
+
+async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PartnerPayload> {
+    let done = answer(ctx, done)?;
+    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
+    let row = answer(ctx, row.ok_or_else(not_found))?;
+    Ok(PartnerPayload { partner: row.into(), position: Position(done.position) })
+}
+
+fn not_found() -> commands::Error {
+    commands::Error::Refused(Refusal::PartnerNotFound.into())
+}
+
+/// Questions about partners.
+#[derive(Default)]
+pub struct PartnerQuery;
+
+#[Object]
+impl PartnerQuery {
+    /// One partner, now or at a point in the past; null when there is none that the caller may see.
+    async fn partner(
+        &self,
+        ctx: &Context<'_>,
+        id: PartnerId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Partner>> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadPartner)?;
+        if !viewer.sees(&id) {
+            return Ok(None);
+        }
+        let pool = caller(ctx).pool();
+        let row = match as_of {
+            None => find::<Row>(pool, id.as_str()).await,
+            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
+        };
+        Ok(answer(ctx, row)?.map(Partner::from))
+    }
+
+    /// Partners, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of every list")]
+    async fn partners(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<PartnerFilter>,
+        order_by: Option<Order<PartnerSort>>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<List<Partner>> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadPartner)?;
+        let mut filter = filter.unwrap_or_default();
+        if let Some(email) = &filter.email_id {
+            let name = caller(ctx).commands.email_name(email);
+            let holder = caller(ctx).commands.store().holder(&name).await;
+            let partner =
+                answer(ctx, holder)?.and_then(|it| Some(it.split_once('/')?.1.to_owned()));
+            filter.email_holder = partner;
+        }
+        let page = PageRequest { first, after, last, before };
+        connection::<Row, _>(ctx, viewer, Some(filter), order_by, page).await
+    }
+}
+
+/// Changes of partners.
+#[derive(Default)]
+pub struct PartnerMutation;
+
+#[Object]
+impl PartnerMutation {
+    /// Makes a partner known. A partner registers itself; for types that do not, an administrator
+    /// does and names the first member.
+    async fn register_partner(
+        &self,
+        ctx: &Context<'_>,
+        input: RegisterPartner,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.register_partner(&caller.request, &input).await).await
+    }
+
+    /// Takes a certificate that a trusted authority issued to the partner's organisation, and
+    /// counter-signs it. The first one makes the partner active. All findings come together.
+    async fn upload_partner_certificate(
+        &self,
+        ctx: &Context<'_>,
+        input: UploadPartnerCertificate,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.upload_partner_certificate(&caller.request, &input).await)
+            .await
+    }
+
+    /// Stops a partner and its keys for a while.
+    async fn suspend_partner(
+        &self,
+        ctx: &Context<'_>,
+        input: SuspendPartner,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.suspend_partner(&caller.request, &input).await).await
+    }
+
+    /// Lifts the suspension of a partner, and of exactly the keys that it stopped.
+    async fn reactivate_partner(
+        &self,
+        ctx: &Context<'_>,
+        input: ReactivatePartner,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.reactivate_partner(&caller.request, &input).await).await
+    }
+
+    /// Ends a partner for good, with its keys and its open and approved requests.
+    async fn deactivate_partner(
+        &self,
+        ctx: &Context<'_>,
+        input: DeactivatePartner,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.deactivate_partner(&caller.request, &input).await).await
+    }
+}

@@ -1,0 +1,174 @@
+//! Policies in GraphQL.
+
+use crate::actions::{AllowedAction, allowed_actions};
+use crate::caller::caller;
+use crate::errors::{Result, answer};
+use crate::list::{List, connection};
+use crate::loader::load;
+use crate::policy_group::PolicyGroup;
+use crate::scalars::{AsOf, Position};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use commands::Done;
+use commands::policy::{
+    CreatePolicy, DeactivatePolicy, DiscardDraftPolicy, PublishPolicy, UpdateDraftPolicy,
+};
+use domain::actor::Operation;
+use domain::ids::PolicyId;
+use domain::policy::Refusal;
+use projections::fold::{find, find_at};
+use projections::page::{Order, PageRequest};
+use projections::policy::{PolicyFilter, PolicySort, PolicyStatus, Row};
+use projections::policy_group;
+
+/// What partners may ask of the ID system.
+#[derive(Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct Policy {
+    #[graphql(flatten)]
+    row: Row,
+}
+
+impl From<Row> for Policy {
+    fn from(row: Row) -> Self {
+        Self { row }
+    }
+}
+
+#[ComplexObject]
+impl Policy {
+    /// The group it belongs to.
+    async fn policy_group(&self, ctx: &Context<'_>) -> Result<Option<PolicyGroup>> {
+        let id = self.row.policy_group_id.as_str();
+        Ok(load::<policy_group::Row>(ctx, id).await?.map(Into::into))
+    }
+
+    /// What can be done with it now, and why not.
+    async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
+        let own = false;
+        allowed_actions::<domain::policy::Policy>(ctx, self.row.id.as_str(), own).await
+    }
+}
+
+/// A policy after a change.
+#[derive(SimpleObject)]
+pub struct PolicyPayload {
+    /// What was changed.
+    policy: Policy,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
+}
+
+async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PolicyPayload> {
+    let done = answer(ctx, done)?;
+    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
+    let row = answer(ctx, row.ok_or_else(not_found))?;
+    Ok(PolicyPayload { policy: row.into(), position: Position(done.position) })
+}
+
+fn not_found() -> commands::Error {
+    commands::Error::Refused(Refusal::PolicyNotFound.into())
+}
+
+/// Drafts are for those who write them.
+fn readable(ctx: &Context<'_>, row: &Row) -> bool {
+    let public = matches!(row.status, PolicyStatus::Published | PolicyStatus::Deactivated);
+    public || caller(ctx).request.actor.may_on_any(Operation::ReadDraftPolicy)
+}
+
+/// Questions about policies.
+#[derive(Default)]
+pub struct PolicyQuery;
+
+#[Object]
+impl PolicyQuery {
+    /// What partners may ask of the ID system, now or at a point in the past; null when there is
+    /// none that the caller may see.
+    async fn policy(
+        &self,
+        ctx: &Context<'_>,
+        id: PolicyId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Policy>> {
+        caller(ctx).viewer(ctx, Operation::ReadPolicy)?;
+        let pool = caller(ctx).pool();
+        let row = match as_of {
+            None => find::<Row>(pool, id.as_str()).await,
+            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
+        };
+        let row = answer(ctx, row)?.filter(|row| readable(ctx, row));
+        Ok(row.map(Policy::from))
+    }
+
+    /// Policies, newest first unless ordered otherwise; drafts only for those who may read them.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of every list")]
+    async fn policies(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<PolicyFilter>,
+        order_by: Option<Order<PolicySort>>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<List<Policy>> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicy)?;
+        let drafts = caller(ctx).request.actor.may_on_any(Operation::ReadDraftPolicy);
+        let filter = filter.unwrap_or_default();
+        let filter = Some(PolicyFilter { without_drafts: !drafts, ..filter });
+        let page = PageRequest { first, after, last, before };
+        connection::<Row, _>(ctx, viewer, filter, order_by, page).await
+    }
+}
+
+/// Changes of policies.
+#[derive(Default)]
+pub struct PolicyMutation;
+
+#[Object]
+impl PolicyMutation {
+    /// Starts a draft in an open group. Everything that is wrong with it is told at once.
+    async fn create_policy(&self, ctx: &Context<'_>, input: CreatePolicy) -> Result<PolicyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.create_policy(&caller.request, &input).await).await
+    }
+
+    /// Writes a draft anew. Everything that is wrong with it is told at once.
+    async fn update_draft_policy(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateDraftPolicy,
+    ) -> Result<PolicyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.update_draft_policy(&caller.request, &input).await).await
+    }
+
+    /// Makes a draft binding: it never changes afterwards.
+    async fn publish_policy(
+        &self,
+        ctx: &Context<'_>,
+        input: PublishPolicy,
+    ) -> Result<PolicyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.publish_policy(&caller.request, &input).await).await
+    }
+
+    /// Throws a draft away; its name is free again.
+    async fn discard_draft_policy(
+        &self,
+        ctx: &Context<'_>,
+        input: DiscardDraftPolicy,
+    ) -> Result<PolicyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.discard_draft_policy(&caller.request, &input).await).await
+    }
+
+    /// Ends a published policy that no partner uses or has asked for.
+    async fn deactivate_policy(
+        &self,
+        ctx: &Context<'_>,
+        input: DeactivatePolicy,
+    ) -> Result<PolicyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.deactivate_policy(&caller.request, &input).await).await
+    }
+}

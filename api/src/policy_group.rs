@@ -1,0 +1,150 @@
+//! Policy groups in GraphQL.
+
+use crate::actions::{AllowedAction, allowed_actions};
+use crate::caller::caller;
+use crate::errors::{Result, answer};
+use crate::list::{List, connection};
+use crate::scalars::{AsOf, Position};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use commands::Done;
+use commands::policy_group::{
+    CreatePolicyGroup, DeactivatePolicyGroup, ReactivatePolicyGroup, UpdatePolicyGroup,
+};
+use domain::actor::Operation;
+use domain::ids::PolicyGroupId;
+use domain::policy_group::Refusal;
+use projections::fold::{find, find_at};
+use projections::page::{Order, PageRequest};
+use projections::policy_group::{PolicyGroupFilter, PolicyGroupSort, Row};
+
+/// A family of policies, such as "Banking".
+#[derive(Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct PolicyGroup {
+    #[graphql(flatten)]
+    row: Row,
+}
+
+impl From<Row> for PolicyGroup {
+    fn from(row: Row) -> Self {
+        Self { row }
+    }
+}
+
+#[ComplexObject]
+impl PolicyGroup {
+    /// What can be done with it now, and why not.
+    async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
+        let own = false;
+        allowed_actions::<domain::policy_group::PolicyGroup>(ctx, self.row.id.as_str(), own).await
+    }
+}
+
+/// A policy group after a change.
+#[derive(SimpleObject)]
+pub struct PolicyGroupPayload {
+    /// What was changed.
+    policy_group: PolicyGroup,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
+}
+
+async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PolicyGroupPayload> {
+    let done = answer(ctx, done)?;
+    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
+    let row = answer(ctx, row.ok_or_else(not_found))?;
+    Ok(PolicyGroupPayload { policy_group: row.into(), position: Position(done.position) })
+}
+
+fn not_found() -> commands::Error {
+    commands::Error::Refused(Refusal::PolicyGroupNotFound.into())
+}
+
+/// Questions about policy groups.
+#[derive(Default)]
+pub struct PolicyGroupQuery;
+
+#[Object]
+impl PolicyGroupQuery {
+    /// A family of policies, such as "Banking", now or at a point in the past; null when there is
+    /// none that the caller may see.
+    async fn policy_group(
+        &self,
+        ctx: &Context<'_>,
+        id: PolicyGroupId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<PolicyGroup>> {
+        caller(ctx).viewer(ctx, Operation::ReadPolicyGroup)?;
+        let pool = caller(ctx).pool();
+        let row = match as_of {
+            None => find::<Row>(pool, id.as_str()).await,
+            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
+        };
+        let row = answer(ctx, row)?;
+        Ok(row.map(PolicyGroup::from))
+    }
+
+    /// Policy groups, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of every list")]
+    async fn policy_groups(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<PolicyGroupFilter>,
+        order_by: Option<Order<PolicyGroupSort>>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<List<PolicyGroup>> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyGroup)?;
+        let page = PageRequest { first, after, last, before };
+        connection::<Row, _>(ctx, viewer, filter, order_by, page).await
+    }
+}
+
+/// Changes of policy groups.
+#[derive(Default)]
+pub struct PolicyGroupMutation;
+
+#[Object]
+impl PolicyGroupMutation {
+    /// Starts a policy group.
+    async fn create_policy_group(
+        &self,
+        ctx: &Context<'_>,
+        input: CreatePolicyGroup,
+    ) -> Result<PolicyGroupPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.create_policy_group(&caller.request, &input).await).await
+    }
+
+    /// Gives a policy group another name or description.
+    async fn update_policy_group(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdatePolicyGroup,
+    ) -> Result<PolicyGroupPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.update_policy_group(&caller.request, &input).await).await
+    }
+
+    /// Closes a policy group that has no published policies or drafts.
+    async fn deactivate_policy_group(
+        &self,
+        ctx: &Context<'_>,
+        input: DeactivatePolicyGroup,
+    ) -> Result<PolicyGroupPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.deactivate_policy_group(&caller.request, &input).await).await
+    }
+
+    /// Opens a policy group again.
+    async fn reactivate_policy_group(
+        &self,
+        ctx: &Context<'_>,
+        input: ReactivatePolicyGroup,
+    ) -> Result<PolicyGroupPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.reactivate_policy_group(&caller.request, &input).await).await
+    }
+}

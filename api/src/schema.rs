@@ -1,0 +1,50 @@
+//! The GraphQL schema: what each noun brings, put together.
+
+use crate::{
+    api_key, history, me, partner, policy, policy_group, policy_request, trust_certificate,
+};
+use async_graphql::{EmptySubscription, MergedObject};
+
+/// Everything that can be asked.
+#[derive(Default, MergedObject)]
+pub struct Query(
+    me::MeQuery,
+    partner::PartnerQuery,
+    trust_certificate::TrustCertificateQuery,
+    policy_group::PolicyGroupQuery,
+    policy::PolicyQuery,
+    policy_request::PolicyRequestQuery,
+    api_key::ApiKeyQuery,
+    history::HistoryQuery,
+);
+
+/// Everything that can be done.
+#[derive(Default, MergedObject)]
+pub struct Mutation(
+    partner::PartnerMutation,
+    trust_certificate::TrustCertificateMutation,
+    policy_group::PolicyGroupMutation,
+    policy::PolicyMutation,
+    policy_request::PolicyRequestMutation,
+    api_key::ApiKeyMutation,
+);
+
+/// The schema of this program.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// How deep a query may nest.
+const MAX_DEPTH: usize = 15;
+/// How many fields a query may ask for, aliases and all.
+const MAX_COMPLEXITY: usize = 2_000;
+/// How many directives may stand on one field.
+const MAX_DIRECTIVES: usize = 8;
+
+/// Makes the schema, with the limits that protect the server.
+pub fn schema() -> Schema {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_directives(MAX_DIRECTIVES)
+        .disable_suggestions()
+        .finish()
+}

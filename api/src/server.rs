@@ -1,0 +1,200 @@
+//! HTTP: GraphQL, health and readiness.
+
+use crate::auth::{DevelopmentIssuer, Refusal};
+use crate::caller::Caller;
+use crate::errors::complete;
+use crate::loader::loader;
+use crate::schema::Schema;
+use async_graphql::http::GraphiQLSource;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State, rejection::BytesRejection};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use commands::{Commands, Request};
+use domain::ids::PartnerId;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{Instrument as _, info_span};
+
+/// The longest request body, in bytes: the largest certificate or policy fits many times.
+const MAX_BODY: usize = 256 * 1024;
+/// How long a query may take. A mutation runs to its end.
+const QUERY_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What every request needs.
+#[derive(Clone)]
+pub struct Node {
+    /// What can be done.
+    pub commands: Commands,
+    /// What can be asked.
+    pub schema: Schema,
+    /// Who is believed.
+    pub issuer: Arc<DevelopmentIssuer>,
+    /// Whether GraphiQL and introspection are served.
+    pub development: bool,
+}
+
+/// The routes of a node.
+pub fn router(node: Node) -> Router {
+    Router::new()
+        .route("/graphql", get(graphiql).post(graphql))
+        .route("/healthz", get(|| async { "alive" }))
+        .route("/readyz", get(readyz))
+        .fallback(|| async { error(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here.") })
+        .method_not_allowed_fallback(|| async {
+            error(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Use another method.")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(node)
+}
+
+async fn graphiql(State(node): State<Node>) -> Response {
+    if node.development {
+        Html(GraphiQLSource::build().endpoint("/graphql").finish()).into_response()
+    } else {
+        error(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here.")
+    }
+}
+
+/// Ready while events can be appended and read tables are this program's.
+async fn readyz(State(node): State<Node>) -> Response {
+    let health = *node.commands.store().health().borrow();
+    let reads = sqlx::query("select 1").execute(node.commands.store().pool());
+    let reads = tokio::time::timeout(Duration::from_secs(2), reads).await;
+    let ready = health.ready && matches!(reads, Ok(Ok(_)));
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({
+        "ready": ready,
+        "position": health.head.to_string(),
+        "epoch": health.epoch,
+        "stopped": health.stopped,
+    });
+    (status, Json(body)).into_response()
+}
+
+async fn graphql(
+    State(node): State<Node>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let caller = match caller(&node, &headers).await {
+        Ok(caller) => caller,
+        Err(response) => return response,
+    };
+    let query = match parse(&headers, body) {
+        Ok(query) => query,
+        Err(response) => return *response,
+    };
+    let correlation_id = caller.request.correlation_id.clone();
+    let span = info_span!("graphql", correlation_id, actor = caller.request.actor.subject);
+    let data = loader(&caller.commands);
+    let query = query.data(caller).data(data);
+    // In a task of its own: a mutation runs to its end even when the client hangs up.
+    let work = tokio::spawn(async move { node.schema.execute(query).await }.instrument(span));
+    match tokio::time::timeout(QUERY_PATIENCE + QUERY_PATIENCE, work).await {
+        Ok(Ok(response)) => answered(response, &correlation_id),
+        Ok(Err(_)) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "Something is wrong on our side.",
+        ),
+        Err(_) => error(
+            StatusCode::GATEWAY_TIMEOUT,
+            "OUTCOME_UNKNOWN",
+            "This takes too long; whether it was done is not known.",
+        ),
+    }
+}
+
+fn answered(mut response: async_graphql::Response, correlation_id: &str) -> Response {
+    for error in &mut response.errors {
+        complete(error, correlation_id);
+    }
+    let mut answer = Json(response).into_response();
+    // Answers may hold a secret that is shown once.
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Who asks; or the answer that refuses.
+async fn caller(node: &Node, headers: &HeaderMap) -> Result<Caller, Response> {
+    let actor = bearer(headers)
+        .ok_or(Refusal::TokenMissing)
+        .and_then(|token| node.issuer.actor(token))
+        .map_err(unauthorized)?;
+    let pool = node.commands.store().pool();
+    let partners = projections::partner::of_member(pool, &actor.subject).await;
+    let mut partners = partners.map_err(|problem| {
+        tracing::warn!(%problem, "the database cannot be read");
+        error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UNAVAILABLE",
+            "The database cannot be reached. Try again later.",
+        )
+    })?;
+    partners.extend(actor.claimed_partners.iter().map(|id| PartnerId::from(id.as_str())));
+    let mut request = Request::new(actor);
+    if let Some(id) = headers.get("x-correlation-id").and_then(|id| id.to_str().ok())
+        && is_correlation_id(id)
+    {
+        id.clone_into(&mut request.correlation_id);
+    }
+    Ok(Caller { commands: node.commands.clone(), request, partners })
+}
+
+/// It is stored with events: short and plain.
+fn is_correlation_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn parse(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<async_graphql::Request, Box<Response>> {
+    let refuse = |status, code, message| Err(Box::new(error(status, code, message)));
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok())
+        .is_some_and(|it| it.split(';').next().is_some_and(|it| it.trim() == "application/json"));
+    if !is_json {
+        let message = "Send application/json.";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "CONTENT_TYPE", message);
+    }
+    let Ok(body) = body else {
+        let message = "The body is larger than 256 KiB, or broke off.";
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message);
+    };
+    match serde_json::from_slice(&body) {
+        Ok(query) => Ok(query),
+        Err(_) => refuse(
+            StatusCode::BAD_REQUEST,
+            "MALFORMED_JSON",
+            "This is not a GraphQL request in JSON.",
+        ),
+    }
+}
+
+fn unauthorized(refusal: Refusal) -> Response {
+    let mut response = error(StatusCode::UNAUTHORIZED, refusal.code(), &refusal.to_string());
+    let challenge = header::HeaderValue::from_static("Bearer");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// An error of the transport, in the form of GraphQL's own.
+fn error(status: StatusCode, code: &str, message: &str) -> Response {
+    let body: Value = json!({"errors": [{"message": message, "extensions": {"code": code}}]});
+    (status, Json(body)).into_response()
+}

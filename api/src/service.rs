@@ -1,0 +1,167 @@
+//! Putting a node together: database, keys, commands.
+
+use crate::config::Config;
+use crate::embedded_postgres::{self, Server, Settings, find_binaries};
+use commands::Commands;
+use commands::event_store::{EventStore, Limits};
+use commands::keys::{Keys, KeysError};
+use projections::migrate::{is_current, migrate};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{error, warn};
+
+/// The role that the service works under: it owns no table.
+const SERVING_ROLE: &str = "pms_serve";
+const STOP_GRACE: Duration = Duration::from_secs(20);
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its own PostgreSQL does not.
+    #[error(transparent)]
+    Postgres(#[from] embedded_postgres::Error),
+    /// The database is out of reach.
+    #[error("the database at DATABASE_URL cannot be used: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database has another shape.
+    #[error("the database has not this program's shape: run `pms migrate` first")]
+    NotMigrated,
+    /// Migrating or rebuilding failed.
+    #[error("the database cannot be brought to this program's shape: {0}")]
+    Migration(#[from] projections::Error),
+    /// There are no keys, or others than before.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A command at the start failed.
+    #[error("{0}")]
+    Command(String),
+    /// The address is taken, or the socket failed.
+    #[error("the HTTP server cannot listen: {0}")]
+    Listen(std::io::Error),
+}
+
+/// The PostgreSQL of a node.
+#[derive(Debug)]
+pub struct Database {
+    owner: PgConnectOptions,
+    serving: PgConnectOptions,
+    embedded: Option<(Settings, Server)>,
+}
+
+impl Database {
+    /// Starts the node's own server, or takes the one that the configuration names.
+    pub fn open(config: &Config) -> Result<Self, Error> {
+        let (url, embedded) = match &config.database_url {
+            Some(url) => (url.clone(), None),
+            None => {
+                let bin_dir = find_binaries(&config.data_dir)?;
+                let root = config.data_dir.join("postgres");
+                let settings = Settings { root, bin_dir, durable: true };
+                let server = Server::start(&settings)?;
+                (server.url("postgres"), Some((settings, server)))
+            }
+        };
+        let options =
+            PgConnectOptions::from_str(&url)?.log_statements(tracing::log::LevelFilter::Off);
+        let owner = match &config.owner_database_url {
+            Some(url) => PgConnectOptions::from_str(url)?,
+            None => options.clone(),
+        };
+        let serving = options.options([("role", SERVING_ROLE)]);
+        Ok(Self { owner, serving, embedded })
+    }
+
+    /// A connection that may change tables.
+    pub async fn owner(&self) -> Result<PgConnection, Error> {
+        Ok(self.owner.connect().await?)
+    }
+
+    /// Reading and deciding: under the serving role.
+    pub async fn serving_pool(&self) -> Result<PgPool, Error> {
+        let pool = PgPoolOptions::new()
+            .max_connections(10)
+            .acquire_timeout(Duration::from_secs(3))
+            .test_before_acquire(false); // one round trip less; a dead connection is an error once
+        Ok(pool.connect_with(self.serving.clone()).await?)
+    }
+
+    /// Brings the node's own server to shape; refuses another one that is not.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        let mut owner = self.owner().await?;
+        if self.embedded.is_some() {
+            migrate(&mut owner).await?;
+        } else if !is_current(&mut owner).await? {
+            return Err(Error::NotMigrated);
+        }
+        warn_if_not_durable(&mut owner).await
+    }
+
+    /// Starts the node's own server again when it has died; never returns.
+    pub async fn keep_alive(mut self) -> Result<(), Error> {
+        let mut beat = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            beat.tick().await;
+            let Some((settings, server)) = &mut self.embedded else { continue };
+            if let Some(status) = server.ended()? {
+                error!(%status, "PostgreSQL has ended; starting it again");
+                let settings = settings.clone();
+                self.embedded = None; // gives its folder back
+                let again = settings.clone();
+                let started = tokio::task::spawn_blocking(move || Server::start(&again)).await;
+                let server = started.map_err(|error| Error::Command(error.to_string()))??;
+                self.embedded = Some((settings, server));
+            }
+        }
+    }
+
+    /// Stops the node's own server.
+    pub fn stop(self) {
+        if let Some((_, server)) = self.embedded
+            && let Err(error) = server.stop(STOP_GRACE)
+        {
+            warn!(%error, "PostgreSQL did not stop in order");
+        }
+    }
+}
+
+/// A log that can lose what it has acknowledged is no log: say so loudly.
+async fn warn_if_not_durable(db: &mut PgConnection) -> Result<(), Error> {
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(setting)
+            .fetch_one(&mut *db)
+            .await?;
+        if value == "off" {
+            error!("{setting} is OFF in this PostgreSQL: acknowledged events CAN BE LOST");
+        }
+    }
+    Ok(())
+}
+
+/// The commands over a database, with the keys of the installation. Keys are made only where the
+/// log knows of none: a node that lost its key folder must not invent another.
+pub async fn commands(config: &Config, database: &Database) -> Result<Commands, Error> {
+    let pool = database.serving_pool().await?;
+    let adopted = sqlx::query_scalar(
+        "select exists (select from events where aggregate_type = 'installation')",
+    );
+    let adopted: bool = adopted.fetch_one(&pool).await?;
+    let keys = Keys::open(&config.key_dir(), !adopted)?;
+    let store = EventStore::start(pool, database.serving.clone(), Limits::default());
+    let commands = Commands::new(store, Arc::new(keys));
+    commands.adopt_keys().await.map_err(start_error)?;
+    Ok(commands)
+}
+
+/// What a command refused at the start, in the words of its findings.
+pub fn start_error(error: commands::Error) -> Error {
+    Error::Command(match error {
+        commands::Error::Refused(findings) => {
+            findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    })
+}
