@@ -62,9 +62,9 @@ async fn graphiql(State(node): State<Node>) -> Response {
 /// Ready while events can be appended and read tables are this program's.
 async fn readyz(State(node): State<Node>) -> Response {
     let health = *node.commands.store().health().borrow();
-    let reads = sqlx::query("select 1").execute(node.commands.store().pool());
-    let reads = tokio::time::timeout(Duration::from_secs(2), reads).await;
-    let ready = health.ready && matches!(reads, Ok(Ok(_)));
+    let read = sqlx::query("select 1").execute(node.commands.store().pool());
+    let answered = tokio::time::timeout(Duration::from_secs(2), read).await;
+    let ready = health.ready && matches!(answered, Ok(Ok(_)));
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
         "ready": ready,

@@ -297,7 +297,9 @@ impl Unit {
         let streams = self.commands.store.load_many::<A>(ids).await?;
         let stream = |(id, state, version)| Stream { id, version, state };
         let streams: Vec<Stream<A>> = streams.into_iter().map(stream).collect();
-        streams.iter().for_each(|stream| self.remember(stream));
+        for stream in &streams {
+            self.remember(stream);
+        }
         Ok(streams)
     }
 

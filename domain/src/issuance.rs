@@ -7,7 +7,7 @@
 mod fields;
 mod signer;
 
-pub use signer::{EcdsaP256Signer, Signer};
+pub use signer::{EcdsaP256Signer, Ed25519Signer, Signer};
 
 use crate::certificate::{Certificate, CertificatePolicy, issuer_findings, lint};
 use crate::finding::Finding;

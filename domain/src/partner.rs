@@ -105,7 +105,7 @@ impl Contact {
 }
 
 /// What is wrong with a chosen partner id: 1 to 36 characters, letters, digits and `. _ -`.
-/// Blanks are refused as in PMS_PRT_066; other signs because the id stands in URLs and names.
+/// Blanks are refused as in `PMS_PRT_066`; other signs because the id stands in URLs and names.
 pub fn check_id(checks: &mut Checks, field: &str, id: &str) {
     checks.line(field, id, MAX_ID);
     let plain = |c: char| c.is_alphanumeric() || "._-".contains(c) || c.is_control();
@@ -115,7 +115,7 @@ pub fn check_id(checks: &mut Checks, field: &str, id: &str) {
     });
 }
 
-/// What is wrong with the language and the logo's address (PMS_PRT_056; spec/partners.md 1.1).
+/// What is wrong with the language and the logo's address (`PMS_PRT_056`; spec/partners.md 1.1).
 pub fn check_presentation(checks: &mut Checks, lang_code: Option<&str>, logo_url: Option<&str>) {
     checks.add_if(lang_code.is_some_and(|code| language(code).is_none()), || {
         Finding::new("LANGUAGE_NOT_SUPPORTED", "langCode", "This language is not supported.")

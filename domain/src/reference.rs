@@ -149,7 +149,6 @@ impl PartnerType {
     /// the types that are the platform itself, which anybody can take today (partners.md, W8).
     /// Profile: makers sign their devices and chips, all others only sign and decrypt.
     #[rustfmt::skip] // a table is read by its columns
-    #[expect(clippy::match_same_arms, reason = "every type has its row, even if two are equal")]
     pub fn terms(self) -> &'static PartnerTerms {
         use CertificateProfile::{EndEntity, Issuing};
         use GroupRule::{Needed, None, Optional};

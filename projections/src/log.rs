@@ -11,7 +11,7 @@ use sqlx::PgExecutor;
 
 /// The advisory lock that gives the log its one order: whoever appends, swaps the read tables or
 /// stops the clock for another reason holds it until its transaction ends.
-pub const APPEND_LOCK: i64 = 0x706d_735f_6c6f_67; // "pms_log"
+pub const APPEND_LOCK: i64 = 0x0070_6d73_5f6c_6f67; // "pms_log"
 
 /// The columns of [`LogRow`], with payload and metadata exactly as stored.
 pub const COLUMNS: &str = "aggregate_type, aggregate_id, sequence, event_type, event_version, \

@@ -16,7 +16,7 @@ use sqlx::query::QueryScalar;
 use std::fmt::Write as _;
 
 /// Rows on a page when nobody says how many.
-pub const DEFAULT_PAGE: usize = 20;
+pub const DEFAULT_PAGE: i32 = 20;
 /// The most rows on a page.
 pub const MAX_PAGE: usize = 200;
 
@@ -259,7 +259,7 @@ impl Window {
             return refused("PAGE_AMBIGUOUS", "first", message);
         }
         let (wished, field) = if backwards { (page.last, "last") } else { (page.first, "first") };
-        let limit = usize::try_from(wished.unwrap_or(DEFAULT_PAGE as i32)).unwrap_or(0);
+        let limit = usize::try_from(wished.unwrap_or(DEFAULT_PAGE)).unwrap_or(0);
         if !(1..=MAX_PAGE).contains(&limit) {
             let message = format!("A page has 1 to {MAX_PAGE} rows.");
             return refused("PAGE_SIZE", field, &message);

@@ -4,8 +4,9 @@ use crate::fold::{Fold, RecordedOf};
 use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use domain::Reason;
 use domain::ids::{PartnerId, PolicyGroupId, PolicyId, PolicyRequestId};
-use domain::policy_request::{Event, PolicyRequest};
+use domain::policy_request::{Comment, Event, PolicyRequest};
 use domain::reference::PartnerType;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
@@ -75,11 +76,11 @@ impl Fold for Row {
         match &recorded.event {
             Event::Submitted { .. } => {}
             Event::Approved { comment } => {
-                row.decided(Approved, comment.as_ref().map(|it| it.as_str()), recorded);
+                row.decided(Approved, comment.as_ref().map(Comment::as_str), recorded);
             }
             Event::Rejected { reason } => row.decided(Rejected, Some(reason.as_str()), recorded),
             Event::Withdrawn { reason } => {
-                row.decided(Withdrawn, reason.as_ref().map(|it| it.as_str()), recorded);
+                row.decided(Withdrawn, reason.as_ref().map(Reason::as_str), recorded);
             }
             Event::Revoked { reason } => row.decided(Revoked, Some(reason.as_str()), recorded),
         }

@@ -18,7 +18,9 @@ const CHUNK: usize = 2_000;
 pub fn fold_version() -> String {
     let mut context = Context::new(&SHA256);
     context.update(FOLDS.as_bytes());
-    TABLES.iter().for_each(|table| context.update(table.ddl.as_bytes()));
+    for table in TABLES {
+        context.update(table.ddl.as_bytes());
+    }
     hex::encode(&context.finish().as_ref()[..16])
 }
 

@@ -210,7 +210,9 @@ impl Appender {
                         *it = Health { ready: false, stopped: Some(why), ..*it };
                     });
                     parts.push_front(part);
-                    parts.into_iter().for_each(|part| answer_all(part, || Error::Unavailable));
+                    for part in parts {
+                        answer_all(part, || Error::Unavailable);
+                    }
                     return Err(());
                 }
                 Err(Failure::Unknown(sent)) => {

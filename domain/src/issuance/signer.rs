@@ -5,13 +5,16 @@ use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use zeroize::Zeroizing;
 
 /// RFC 5758, 3.2
 const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+
+/// RFC 8410, 3
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// A key that signs certificates.
 pub trait Signer {
@@ -96,5 +99,42 @@ impl Signer for EcdsaP256Signer {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, NotIssued> {
         let signature = self.pair.sign(&SystemRandom::new(), message);
         Ok(signature.map_err(|_| NotIssued::Signature)?.as_ref().to_vec())
+    }
+}
+
+/// Ed25519, the key in memory. Its signatures have no randomness: the same draft becomes the same
+/// certificate.
+#[derive(Debug)]
+pub struct Ed25519Signer {
+    pair: Ed25519KeyPair,
+}
+
+impl Ed25519Signer {
+    /// Always the same key from the same seed, for the demo world and tests.
+    ///
+    /// # Errors
+    /// [`NotIssued::Key`]; no seed is known that gives it.
+    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, NotIssued> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed);
+        Ok(Self { pair: pair.map_err(|_| NotIssued::Key)? })
+    }
+
+    /// Its public key as a `SubjectPublicKeyInfo`.
+    ///
+    /// # Errors
+    /// [`NotIssued::Key`] when it cannot be written.
+    pub fn spki(&self) -> Result<Vec<u8>, NotIssued> {
+        let der: Result<PublicKeyX509Der<'_>, _> = self.pair.public_key().as_der();
+        Ok(der.map_err(|_| NotIssued::Key)?.as_ref().to_vec())
+    }
+}
+
+impl Signer for Ed25519Signer {
+    fn algorithm(&self) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned { oid: ED25519, parameters: None }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, NotIssued> {
+        Ok(self.pair.sign(message).as_ref().to_vec())
     }
 }
