@@ -54,15 +54,14 @@ pub struct Database {
 impl Database {
     /// Starts the node's own server, or takes the one that the configuration names.
     pub fn open(config: &Config) -> Result<Self, Error> {
-        let (url, embedded) = match &config.database_url {
-            Some(url) => (url.clone(), None),
-            None => {
-                let bin_dir = find_binaries(&config.data_dir)?;
-                let root = config.data_dir.join("postgres");
-                let settings = Settings { root, bin_dir, durable: true };
-                let server = Server::start(&settings)?;
-                (server.url("postgres"), Some((settings, server)))
-            }
+        let (url, embedded) = if let Some(url) = &config.database_url {
+            (url.clone(), None)
+        } else {
+            let bin_dir = find_binaries(&config.data_dir)?;
+            let root = config.data_dir.join("postgres");
+            let settings = Settings { root, bin_dir, durable: true };
+            let server = Server::start(&settings)?;
+            (server.url("postgres"), Some((settings, server)))
         };
         let options =
             PgConnectOptions::from_str(&url)?.log_statements(tracing::log::LevelFilter::Off);
