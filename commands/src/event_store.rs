@@ -32,7 +32,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
@@ -156,6 +156,7 @@ pub enum Verdict {
 pub struct EventStore {
     pool: PgPool,
     queue: mpsc::UnboundedSender<Waiting>,
+    waiting: Arc<AtomicUsize>,
     health: watch::Receiver<Health>,
     limits: Limits,
 }
@@ -210,6 +211,22 @@ impl Waiting {
     }
 }
 
+/// One who waits for a verdict, counted for as long as it lives.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn among(waiting: &Arc<AtomicUsize>) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn change(state: &AtomicU8, from: u8, to: u8) -> bool {
     state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
@@ -219,7 +236,7 @@ impl EventStore {
     pub fn start(pool: PgPool, appender: PgConnectOptions, limits: Limits) -> Self {
         let (queue, waiting) = mpsc::unbounded_channel();
         let health = appender::start(appender, limits, waiting);
-        Self { pool, queue, health, limits }
+        Self { pool, queue, waiting: Arc::default(), health, limits }
     }
 
     /// The pool for reading.
@@ -232,12 +249,18 @@ impl EventStore {
         self.health.clone()
     }
 
+    /// How many submissions wait for their verdict: those in the queue and those being written.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Puts a submission into the queue and waits for its verdict.
     pub async fn append(&self, submission: Submission) -> Result<Verdict> {
         let (reply, verdict) = oneshot::channel();
         let state = Arc::new(AtomicU8::new(QUEUED));
         let waiting = Waiting { submission, state: state.clone(), reply };
         self.queue.send(waiting).map_err(|_| Error::Unavailable)?;
+        let _counted = Counted::among(&self.waiting);
         let submitted = Instant::now();
         let mut verdict = std::pin::pin!(verdict);
         if let Ok(answer) = timeout_at(submitted + self.limits.queue, &mut verdict).await {

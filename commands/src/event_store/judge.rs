@@ -131,6 +131,11 @@ impl Facts {
         self.fences.get(name).copied().unwrap_or_default()
     }
 
+    /// Who holds a name, with what the accepted submissions did to it.
+    pub fn holder(&self, name: &Name) -> Option<&str> {
+        self.holders.get(name).map(String::as_str)
+    }
+
     /// A name is free for its holder, and for whoever takes it over in the same submission.
     fn is_taken(&self, claim: &Claim, by: &Submission) -> bool {
         let Some(holder) = self.holders.get(&claim.name) else { return false };
@@ -161,7 +166,8 @@ impl Facts {
     }
 }
 
-fn names(submission: &Submission) -> impl Iterator<Item = &Name> {
+/// The names that a submission takes or gives back.
+pub(super) fn names(submission: &Submission) -> impl Iterator<Item = &Name> {
     let taken = submission.claims.iter().map(|claim| &claim.name);
     taken.chain(submission.released.iter().map(|(name, _)| name))
 }

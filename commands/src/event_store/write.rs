@@ -1,13 +1,13 @@
 //! Writing what was accepted: one statement per table.
 
-use super::judge::Facts;
-use super::{Submission, recorded_at};
+use super::judge::{Facts, names};
+use super::{Name, Submission, recorded_at};
 use crate::Result;
 use domain::log_entry::MAX_ENTRY;
 use projections::log::LogRow;
 use projections::{Error, READ};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Gives events their sequences, positions and time. `head` is the position before the first.
 pub(super) fn rows(accepted: &[&Submission], head: i64, facts: &Facts) -> Vec<LogRow> {
@@ -64,7 +64,7 @@ pub(super) async fn write(
 ) -> Result<(), Error> {
     events(db, rows).await?;
     fences(db, accepted, facts).await?;
-    claims(db, accepted).await?;
+    claims(db, accepted, facts).await?;
     private_rows(db, accepted, facts).await?;
     idempotency_keys(db, accepted, rows, facts).await?;
     projections::fold::project(db, READ, rows).await
@@ -116,18 +116,19 @@ async fn fences(
     Ok(())
 }
 
-/// The last word of the batch on each name: given back, or held by somebody.
-async fn claims(db: &mut PgConnection, accepted: &[&Submission]) -> Result<(), sqlx::Error> {
-    let mut last: BTreeMap<_, Option<String>> = BTreeMap::new();
-    for submission in accepted {
-        last.extend(submission.released.iter().map(|(name, _)| (name, None)));
-        last.extend(submission.claims.iter().map(|c| (&c.name, Some(c.holder.to_string()))));
-    }
-    if last.is_empty() {
+/// What the judgement left of each name: held by somebody, or given back. Only the judgement knows
+/// whether who gave a name back held it.
+async fn claims(
+    db: &mut PgConnection,
+    accepted: &[&Submission],
+    facts: &Facts,
+) -> Result<(), sqlx::Error> {
+    let touched: BTreeSet<&Name> = accepted.iter().flat_map(|s| names(s)).collect();
+    if touched.is_empty() {
         return Ok(());
     }
-    let (kinds, keys): (Vec<_>, Vec<_>) = last.keys().map(|n| (n.kind, n.key.as_str())).unzip();
-    let holders: Vec<Option<String>> = last.into_values().collect();
+    let (kinds, keys): (Vec<_>, Vec<_>) = touched.iter().map(|n| (n.kind, n.key.as_str())).unzip();
+    let holders: Vec<Option<&str>> = touched.iter().map(|name| facts.holder(name)).collect();
     let sql = "with last as (select * from unnest($1::text[], $2::text[], $3::text[]) \
                              as t(kind, key, holder)), \
                gone as (delete from claims using last where claims.kind = last.kind \

@@ -1,0 +1,123 @@
+//! The commands of the system over a database of the test's own: one node or several.
+
+use super::database::TestDatabase;
+use super::until;
+use ::commands::event_store::{EventStore, Limits};
+use ::commands::keys::Keys;
+use ::commands::{Commands, Error};
+use sqlx::postgres::PgConnectOptions;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+/// A database and the keys that go with it: what all nodes of an installation share.
+pub struct Installation {
+    /// The log.
+    pub database: TestDatabase,
+    keys: TempDir,
+}
+
+impl Installation {
+    /// An empty one.
+    pub async fn new() -> Self {
+        let closed = Permissions::from_mode(0o700);
+        let keys = tempfile::Builder::new().permissions(closed).tempdir().unwrap();
+        Self { database: TestDatabase::new().await, keys }
+    }
+
+    /// A node, as `pms serve` is one.
+    pub fn node(&self) -> Commands {
+        self.node_with(Limits::default())
+    }
+
+    /// A node with limits of its own.
+    pub fn node_with(&self, limits: Limits) -> Commands {
+        self.node_through(self.database.serving(), limits)
+    }
+
+    /// A node whose appender connects in its own way.
+    pub fn node_through(&self, appender: PgConnectOptions, limits: Limits) -> Commands {
+        let store = EventStore::start(self.database.serving_pool(), appender, limits);
+        Commands::new(store, Arc::new(Keys::open(self.keys.path(), true).unwrap()))
+    }
+}
+
+/// Waits until this many submissions of a node wait for their verdict.
+pub async fn wait_for_submissions(node: &Commands, count: usize) {
+    until(async || (node.store().waiting() == count).then_some(())).await;
+}
+
+/// Lets `late` make its decision on one node, then lets `early` on another node decide and append,
+/// and only then lets `late` append. `blocker` is any command of the node of `late`.
+///
+/// The lock of the log is held by the test meanwhile. `blocker` waits for it first, so `late` has
+/// to queue behind it in its own process; `early` waits for it second. PostgreSQL grants a lock in
+/// the order in which it was asked for.
+pub async fn overtaken<L, E>(
+    installation: &Installation,
+    node: &Commands,
+    blocker: impl Future,
+    late: impl Future<Output = L>,
+    early: impl Future<Output = E>,
+) -> (L, E) {
+    let database = &installation.database;
+    let (late_may, early_may) = (Notify::new(), Notify::new());
+    let log = database.lock_the_log().await;
+    let director = async {
+        database.wait_for_appenders(1).await;
+        late_may.notify_one();
+        wait_for_submissions(node, 2).await;
+        early_may.notify_one();
+        database.wait_for_appenders(2).await;
+        log.release().await;
+    };
+    let late = async {
+        late_may.notified().await;
+        late.await
+    };
+    let early = async {
+        early_may.notified().await;
+        early.await
+    };
+    let (_, _, late, early) = tokio::join!(blocker, director, late, early);
+    (late, early)
+}
+
+/// Lets commands of one node be judged in one batch, in the order given. `blocker` goes before.
+pub async fn in_one_batch<T>(
+    installation: &Installation,
+    node: &Commands,
+    blocker: impl Future,
+    commands: Vec<impl Future<Output = T>>,
+) -> Vec<T> {
+    let database = &installation.database;
+    let log = database.lock_the_log().await;
+    let start = Notify::new();
+    let count = commands.len();
+    let turns: Vec<Notify> = (0..count).map(|_| Notify::new()).collect();
+    let director = async {
+        database.wait_for_appenders(1).await;
+        start.notify_one();
+        for (place, turn) in turns.iter().enumerate() {
+            turn.notify_one();
+            wait_for_submissions(node, place + 2).await;
+        }
+        log.release().await;
+    };
+    let commands = commands.into_iter().zip(&turns).map(async |(command, turn)| {
+        turn.notified().await;
+        command.await
+    });
+    let (_, _, results) = tokio::join!(blocker, director, futures::future::join_all(commands));
+    results
+}
+
+/// The codes of a refusal; panics when there is none.
+pub fn codes<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<&'static str> {
+    match result {
+        Err(Error::Refused(findings)) => findings.iter().map(|finding| finding.code).collect(),
+        other => panic!("no refusal: {other:?}"),
+    }
+}

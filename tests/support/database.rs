@@ -1,0 +1,177 @@
+//! One server per test run, one database per test: a clone of a migrated template.
+
+use super::until;
+use api::embedded_postgres::{Server, Settings, find_binaries};
+use projections::log::APPEND_LOCK;
+use projections::migrate::migrate;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use tokio::sync::OnceCell;
+
+const TEMPLATE: &str = "pms_template";
+/// The folders of servers begin like this, below [`memory_or_disk`].
+const FOLDER: &str = "pms-tests-";
+/// What a run needs at most.
+const ROOM: u64 = 2 << 30;
+
+/// A database of one test. It goes away when the test succeeds.
+pub struct TestDatabase {
+    name: String,
+    url: String,
+}
+
+impl TestDatabase {
+    /// An empty log, migrated.
+    pub async fn new() -> Self {
+        static TEMPLATE_IS_MADE: OnceCell<()> = OnceCell::const_new();
+        TEMPLATE_IS_MADE.get_or_init(make_template).await;
+        let name = format!("test_{}", ::commands::new_id().simple());
+        let create = format!("create database {name} template {TEMPLATE} strategy file_copy");
+        administer(&create).await;
+        let url = server().url(&name);
+        Self { name, url }
+    }
+
+    /// Where clients find it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// As the owner of all tables connects.
+    pub fn owner(&self) -> PgConnectOptions {
+        self.url.parse().unwrap()
+    }
+
+    /// As `pms serve` connects: under the role that owns nothing.
+    pub fn serving(&self) -> PgConnectOptions {
+        self.owner().options([("role", "pms_serve")])
+    }
+
+    /// Connections of the owner.
+    pub fn owner_pool(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(4).connect_lazy_with(self.owner())
+    }
+
+    /// Connections of `pms serve`.
+    pub fn serving_pool(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(8).connect_lazy_with(self.serving())
+    }
+
+    /// Runs statements as the owner, for what no command can bring about.
+    pub async fn as_owner(&self, sql: &str) {
+        let mut db = self.owner().connect().await.unwrap();
+        db.execute(sql).await.unwrap();
+        db.close().await.unwrap();
+    }
+
+    /// The answer of a query that the owner asks.
+    pub async fn ask<T>(&self, sql: &str) -> T
+    where
+        T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        let mut db = self.owner().connect().await.unwrap();
+        let answer = sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        answer
+    }
+
+    /// Takes the lock of the log, so that nothing is appended until it is given back.
+    pub async fn lock_the_log(&self) -> LockedLog {
+        let mut db = self.owner().connect().await.unwrap();
+        let lock = format!("begin; select pg_advisory_xact_lock({APPEND_LOCK})");
+        db.execute(&*lock).await.unwrap();
+        LockedLog { db }
+    }
+
+    /// Waits until this many sessions wait for the lock of the log.
+    pub async fn wait_for_appenders(&self, count: i64) {
+        let mut db = self.owner().connect().await.unwrap();
+        let sql = "select count(*) from pg_locks where locktype = 'advisory' and not granted \
+                   and database = (select oid from pg_database where datname = current_database())";
+        until(async || {
+            let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap();
+            (waiting == count).then_some(())
+        })
+        .await;
+        db.close().await.unwrap();
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the database of the failed test: {}", self.url);
+            return;
+        }
+        let drop = format!("drop database {} with (force)", self.name);
+        // Dropping cannot wait, and the test's own runtime is busy with it.
+        let elsewhere = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(administer(&drop));
+        });
+        elsewhere.join().unwrap();
+    }
+}
+
+/// The lock of the log in the hands of a test.
+pub struct LockedLog {
+    db: PgConnection,
+}
+
+impl LockedLog {
+    /// Lets the log go on.
+    pub async fn release(mut self) {
+        self.db.execute("commit").await.unwrap();
+        self.db.close().await.unwrap();
+    }
+}
+
+async fn make_template() {
+    administer(&format!("create database {TEMPLATE}")).await;
+    let mut db = PgConnection::connect(&server().url(TEMPLATE)).await.unwrap();
+    migrate(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    administer(&format!("alter database {TEMPLATE} is_template true allow_connections false"))
+        .await;
+}
+
+async fn administer(sql: &str) {
+    let mut db = PgConnection::connect(&server().url("postgres")).await.unwrap();
+    db.execute(sql).await.unwrap();
+    db.close().await.unwrap();
+}
+
+/// The server of this run. It ends with the process: the launcher sees to that.
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let base = memory_or_disk();
+        let turn = File::create(base.join("pms-tests.lock")).unwrap();
+        turn.lock().unwrap(); // a run that has no lock of its own yet is not swept away
+        sweep(&base);
+        let root = base.join(format!("{FOLDER}{}", ::commands::new_id().simple()));
+        let bin_dir = find_binaries(Path::new("../.pms")).unwrap();
+        Server::start(&Settings { root, bin_dir, durable: false }).unwrap()
+    })
+}
+
+/// Memory where there is room, as there is not in many containers.
+fn memory_or_disk() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let free = rustix::fs::statvfs(memory).map(|it| it.f_bavail * it.f_frsize);
+    if free.is_ok_and(|free| free > ROOM) { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+/// Removes what earlier runs left: a static is never dropped.
+fn sweep(base: &Path) {
+    for entry in fs::read_dir(base).unwrap().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(FOLDER);
+        let is_left = File::open(entry.path().join("lock")).is_ok_and(|it| it.try_lock().is_ok());
+        if is_ours && is_left {
+            fs::remove_dir_all(entry.path()).ok(); // its server may still be ending
+        }
+    }
+}
