@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 /// Partner management for a national ID that can prove what it did.
 ///
 /// Settings come from the environment (`DATABASE_URL`, `PMS_LISTEN`, `PMS_DATA_DIR`, …) and from
-/// the file that `--config` names; see docs/operator.md. Exit codes: 0 done, 1 failed, 2 wrong usage.
+/// the file that `--config` names; see `docs/operator.md`. Exit codes: 0 done, 1 failed, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "pms", version)]
 struct Cli {
@@ -29,7 +29,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve GraphQL over HTTP; without DATABASE_URL on a PostgreSQL of its own.
+    /// Serve GraphQL over HTTP; without `DATABASE_URL` on a PostgreSQL of its own.
     Serve {
         /// Only say whether the settings make sense.
         #[arg(long)]
@@ -86,12 +86,12 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
             with_database(config, async |database| {
                 Ok(projections::migrate::migrate(&mut database.owner().await?).await?)
             })
-            .await?
+            .await?;
         }
         Command::Rebuild => with_database(config, rebuild).await?,
         Command::Bootstrap => {
             with_commands(config, async |commands| commands.bootstrap().await.map_err(start_error))
-                .await?
+                .await?;
         }
         Command::Demo(demo) => {
             with_commands(config, async |commands| demo.run(commands).await.map_err(start_error))
@@ -148,9 +148,9 @@ async fn serve(config: &Config) -> Result<(), Error> {
     let schema = api::schema::schema();
     let node = Node { commands, schema, issuer: Arc::new(issuer), development: true };
     let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
-    let server = axum::serve(listener, router(node)).with_graceful_shutdown(told_to_stop());
+    let requests = axum::serve(listener, router(node)).with_graceful_shutdown(told_to_stop());
     tokio::select! {
-        served = server => served.map_err(Error::Listen),
+        served = requests => served.map_err(Error::Listen),
         died = database.keep_alive() => died,
     }
 }
