@@ -176,9 +176,11 @@ fn parse(
         let message = "The body is larger than 256 KiB, or broke off.";
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message);
     };
+    // serde would take an array for a struct, field by field.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
     match serde_json::from_slice(&body) {
-        Ok(query) => Ok(query),
-        Err(_) => refuse(
+        Ok(query) if is_object => Ok(query),
+        _ => refuse(
             StatusCode::BAD_REQUEST,
             "MALFORMED_JSON",
             "This is not a GraphQL request in JSON.",

@@ -93,10 +93,10 @@ impl Contact {
     /// What is wrong with the contact data; limits of spec/partners.md 1.1.
     pub fn check(&self, checks: &mut Checks) {
         checks.paragraph("address", &self.address, MAX_ADDRESS);
-        let before = checks.is_clean();
         checks.line("contactNumber", &self.contact_number, MAX_CONTACT_NUMBER);
-        let dialable = |c: char| c.is_ascii_digit() || " +-()/.".contains(c);
-        checks.add_if(before && !self.contact_number.chars().all(dialable), || {
+        // Control characters were told by `line`.
+        let dialable = |c: char| c.is_ascii_digit() || " +-()/.".contains(c) || c.is_control();
+        checks.add_if(!self.contact_number.chars().all(dialable), || {
             let message = "A telephone number has digits, blanks and + - ( ) / . only.";
             Finding::new("CONTACT_NUMBER_MALFORMED", "contactNumber", message)
         });

@@ -76,11 +76,6 @@ impl Checks {
         });
     }
 
-    /// Whether nothing has been found so far.
-    pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
-    }
-
     /// `Ok` when nothing was found, else all of it.
     pub fn done(self) -> Result<(), Vec<Finding>> {
         if self.findings.is_empty() { Ok(()) } else { Err(self.findings) }

@@ -27,6 +27,11 @@ impl Installation {
         Self { database: TestDatabase::new().await, keys }
     }
 
+    /// Where the keys lie.
+    pub fn key_folder(&self) -> &std::path::Path {
+        self.keys.path()
+    }
+
     /// A node, as `pms serve` is one.
     pub fn node(&self) -> Commands {
         self.node_with(Limits::default())

@@ -78,6 +78,19 @@ impl TestDatabase {
         answer
     }
 
+    /// As if the server were away: cuts all sessions and lets nobody in.
+    pub async fn forbid_connections(&self) {
+        let name = &self.name;
+        administer(&format!("alter database {name} allow_connections false")).await;
+        let cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname =";
+        administer(&format!("{cut} '{name}'")).await;
+    }
+
+    /// The server is back.
+    pub async fn allow_connections(&self) {
+        administer(&format!("alter database {} allow_connections true", self.name)).await;
+    }
+
     /// Takes the lock of the log, so that nothing is appended until it is given back.
     pub async fn lock_the_log(&self) -> LockedLog {
         let mut db = self.owner().connect().await.unwrap();

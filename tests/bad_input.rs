@@ -1,0 +1,156 @@
+//! Bad input gets one clear answer with all findings, and leaves no trace.
+
+use crate::support::http::{App, Caller};
+use serde_json::{Value, json};
+
+fn registration() -> Value {
+    json!({
+        "partnerId": "acme", "organizationName": "Acme Bank", "partnerType": "DEVICE_PROVIDER",
+        "address": "1 Main Street", "contactNumber": "+1 555 0100", "emailId": "office@acme.example",
+    })
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut input = registration();
+    input[field] = value;
+    input
+}
+
+fn provider(app: &App) -> Caller<'_> {
+    app.person("dora", domain::actor::Role::DeviceProvider)
+}
+
+async fn is_refused(app: &App, input: Value, findings: &[&str]) {
+    let refused = provider(app).does("registerPartner", input.clone(), "partner { id }").await;
+    assert_eq!(refused.status, 200, "{input}");
+    assert_eq!(refused.findings(), findings, "{input}");
+}
+
+async fn nothing_was_stored(app: &App) {
+    let stored: i64 = app.installation.database.ask("select count(*) from events").await;
+    assert_eq!(stored, 0);
+}
+
+#[tokio::test]
+async fn every_field_has_its_limits_and_they_hold_to_the_last_character() {
+    let app = App::start().await;
+    let longest =
+        [("partnerId", 36), ("organizationName", 128), ("address", 2000), ("contactNumber", 16)];
+    for (field, max) in longest {
+        let digits = |length| json!("1".repeat(length));
+        is_refused(&app, with(field, digits(max + 1)), &[&format!("{field}: TOO_LONG")]).await;
+        is_refused(&app, with(field, json!("")), &[&format!("{field}: EMPTY")]).await;
+        is_refused(&app, with(field, json!("1\u{7}")), &[&format!("{field}: CONTROL_CHARACTER")])
+            .await;
+        is_refused(&app, with(field, json!("1\u{0}")), &[&format!("{field}: CONTROL_CHARACTER")])
+            .await;
+    }
+    let long_email = format!("{}@example.org", "a".repeat(300));
+    is_refused(&app, with("emailId", json!(long_email)), &["emailId: TOO_LONG"]).await;
+    is_refused(&app, with("emailId", json!("acme")), &["emailId: EMAIL_MALFORMED"]).await;
+    is_refused(&app, with("partnerId", json!("ac me")), &["partnerId: PARTNER_ID_MALFORMED"]).await;
+    is_refused(&app, with("langCode", json!("xxx")), &["langCode: LANGUAGE_NOT_SUPPORTED"]).await;
+    is_refused(&app, with("logoUrl", json!("http://x.y")), &["logoUrl: URL_MALFORMED"]).await;
+    let group = &["policyGroup: POLICY_GROUP_NOT_ALLOWED"];
+    is_refused(&app, with("policyGroup", json!("banking")), group).await;
+    nothing_was_stored(&app).await;
+}
+
+#[tokio::test]
+async fn all_findings_about_one_input_come_together() {
+    let app = App::start().await;
+    let mut input = registration();
+    for field in ["partnerId", "organizationName", "address", "contactNumber", "emailId"] {
+        input[field] = json!("");
+    }
+    let findings = [
+        "address: EMPTY",
+        "contactNumber: EMPTY",
+        "emailId: EMPTY",
+        "organizationName: EMPTY",
+        "partnerId: EMPTY",
+    ];
+    is_refused(&app, input, &findings).await;
+    nothing_was_stored(&app).await;
+}
+
+#[tokio::test]
+async fn what_the_schema_does_not_know_is_refused_with_its_field() {
+    let app = App::start().await;
+    let unknown = with("shoeSize", json!(44));
+    let mut missing = registration();
+    missing.as_object_mut().unwrap().remove("address");
+    for (input, field) in [
+        (with("partnerType", json!("BAKER")), "partnerType"),
+        (with("partnerId", json!(7.5)), "partnerId"),
+        (with("partnerId", Value::Null), "partnerId"),
+        (unknown, "shoeSize"),
+        (missing, "address"),
+    ] {
+        let refused = provider(&app).does("registerPartner", input, "partner { id }").await;
+        assert_eq!(refused.codes(), ["INVALID_QUERY"], "{field}");
+        assert!(refused.findings()[0].contains(field), "{field}: {:?}", refused.body);
+    }
+    let unknown = provider(&app).asks("{ partners { nodes { shoeSize } } }", json!({})).await;
+    assert_eq!(unknown.codes(), ["INVALID_QUERY"]);
+    nothing_was_stored(&app).await;
+}
+
+#[tokio::test]
+async fn what_is_no_graphql_request_is_refused_at_the_door() {
+    let app = App::start().await;
+    let caller = provider(&app);
+    let token = caller.token();
+    let send = async |content_type, body: Vec<u8>| {
+        let answer = app.sends(token, content_type, body).await;
+        (answer.status, answer.codes().concat())
+    };
+    let json = "application/json";
+    assert_eq!(send(json, b"{\"query\": ".to_vec()).await, (400, "MALFORMED_JSON".into()));
+    assert_eq!(send(json, b"[]".to_vec()).await, (400, "MALFORMED_JSON".into()));
+    assert_eq!(send(json, vec![0xff, 0xfe]).await, (400, "MALFORMED_JSON".into()));
+    assert_eq!(send("text/plain", b"{}".to_vec()).await, (415, "CONTENT_TYPE".into()));
+    let ten_megabytes = vec![b' '; 10 << 20];
+    assert_eq!(send(json, ten_megabytes).await, (413, "BODY_TOO_LARGE".into()));
+    nothing_was_stored(&app).await;
+}
+
+#[tokio::test]
+async fn what_is_sent_instead_of_a_certificate_is_named_and_never_kept() {
+    let app = App::start().await;
+    let registered = provider(&app).does("registerPartner", registration(), "partner { id }").await;
+    registered.payload();
+    let private_key =
+        "-----BEGIN PRIVATE KEY-----\nc2VjcmV0IHNlY3JldA==\n-----END PRIVATE KEY-----";
+    for (sent, code) in [
+        (private_key, "PRIVATE_KEY_SENT"),
+        ("", "CERT_EMPTY"),
+        ("<html></html>", "HTML_SENT"),
+        ("hello", "CERT_FORMAT"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH", "SSH_KEY_SENT"),
+        (&"A".repeat(16 * 1024 + 1), "CERT_TOO_LARGE"),
+    ] {
+        let input = json!({"partnerId": "acme", "certificateData": sent});
+        let refused = provider(&app).does("uploadPartnerCertificate", input, "position").await;
+        assert_eq!(refused.findings(), [format!("certificateData: {code}")]);
+        assert!(!refused.body.to_string().contains("c2VjcmV0"));
+    }
+    let stored: i64 = app.installation.database.ask("select count(*) from events").await;
+    assert_eq!(stored, 1);
+}
+
+#[tokio::test]
+async fn pages_and_cursors_have_their_limits() {
+    let app = App::start().await;
+    let ask = async |arguments: &str| {
+        let query = format!("{{ partners({arguments}) {{ nodes {{ id }} }} }}");
+        app.admin().asks(&query, json!({})).await.codes().concat()
+    };
+    assert_eq!(ask("first: 0").await, "PAGE_SIZE");
+    assert_eq!(ask("first: 201").await, "PAGE_SIZE");
+    assert_eq!(ask("first: -1").await, "PAGE_SIZE");
+    assert_eq!(ask("first: 1000000").await, "PAGE_SIZE");
+    assert_eq!(ask("first: 1, last: 1").await, "PAGE_AMBIGUOUS");
+    assert_eq!(ask("after: \"forged\"").await, "CURSOR_INVALID");
+    assert_eq!(ask("first: 200").await, "");
+}

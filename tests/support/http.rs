@@ -1,0 +1,164 @@
+//! The system as the world sees it: a real socket, real tokens, GraphQL.
+
+use super::commands::Installation;
+use api::auth::DevelopmentIssuer;
+use api::server::{Node, router};
+use chrono::TimeDelta;
+use domain::actor::Role;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A running system.
+pub struct App {
+    /// What lies behind it.
+    pub installation: Installation,
+    /// The commands of its one node.
+    pub node: ::commands::Commands,
+    /// Who makes its tokens.
+    pub issuer: Arc<DevelopmentIssuer>,
+    url: String,
+}
+
+/// What a system answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; null when it is not JSON.
+    pub body: Value,
+}
+
+/// Somebody with a token.
+pub struct Caller<'a> {
+    app: &'a App,
+    token: String,
+}
+
+impl App {
+    /// Starts a system on an empty log.
+    pub async fn start() -> Self {
+        let installation = Installation::new().await;
+        let node = installation.node();
+        Self::over(installation, node).await
+    }
+
+    /// Starts a system over a node.
+    pub async fn over(installation: Installation, node: ::commands::Commands) -> Self {
+        let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
+        let schema = api::schema::schema();
+        let served =
+            Node { commands: node.clone(), schema, issuer: issuer.clone(), development: true };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router(served)).await });
+        Self { installation, node, issuer, url }
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Somebody in a role.
+    pub fn person(&self, subject: &str, role: Role) -> Caller<'_> {
+        let hour = TimeDelta::hours(1);
+        let token = self.issuer.issue(subject, &[role], &[], ::commands::now(), hour).unwrap();
+        Caller { app: self, token }
+    }
+
+    /// Runs partner management.
+    pub fn admin(&self) -> Caller<'_> {
+        self.person("admin", Role::PartnerAdmin)
+    }
+
+    /// Writes policies.
+    pub fn policy_manager(&self) -> Caller<'_> {
+        self.person("manager", Role::PolicyManager)
+    }
+
+    /// Speaks for an authentication partner.
+    pub fn partner(&self, subject: &str) -> Caller<'_> {
+        self.person(subject, Role::AuthPartner)
+    }
+
+    /// Reads everything.
+    pub fn auditor(&self) -> Caller<'_> {
+        self.person("auditor", Role::Auditor)
+    }
+
+    /// Sends bytes to GraphQL with a token, as they are.
+    pub async fn sends(&self, token: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let request = reqwest::Client::new()
+            .post(self.url("/graphql"))
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .header(CONTENT_TYPE, content_type)
+            .body(body);
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        Answer { status, body: response.json().await.unwrap_or(Value::Null) }
+    }
+}
+
+impl Caller<'_> {
+    /// The caller's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Sends a query with variables.
+    pub async fn asks(&self, query: &str, variables: Value) -> Answer {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        self.app.sends(&self.token, "application/json", body.into_bytes()).await
+    }
+
+    /// Gives a command that takes an input and answers with what `selection` names.
+    pub async fn does(&self, mutation: &str, input: Value, selection: &str) -> Answer {
+        let mut name = mutation.to_owned();
+        name[..1].make_ascii_uppercase();
+        let query = format!(
+            "mutation($input: {name}Input!) {{ {mutation}(input: $input) {{ {selection} }} }}"
+        );
+        let Answer { status, mut body } = self.asks(&query, json!({"input": input})).await;
+        if let Some(payload) = body["data"][mutation].as_object() {
+            body["payload"] = Value::Object(payload.clone());
+        }
+        Answer { status, body }
+    }
+}
+
+impl Answer {
+    /// The payload of a command that succeeded.
+    pub fn payload(&self) -> &Value {
+        assert!(self.body["errors"].is_null(), "{:#}", self.body["errors"]);
+        &self.body["payload"]
+    }
+
+    /// The data of a query that succeeded.
+    pub fn data(&self) -> &Value {
+        assert!(self.body["errors"].is_null(), "{:#}", self.body["errors"]);
+        &self.body["data"]
+    }
+
+    /// The codes of all errors, in alphabetical order.
+    pub fn codes(&self) -> Vec<&str> {
+        let mut codes: Vec<&str> = self.errors().map(|it| it["code"].as_str().unwrap()).collect();
+        codes.sort_unstable();
+        codes
+    }
+
+    /// `field: CODE` of all errors, in alphabetical order.
+    pub fn findings(&self) -> Vec<String> {
+        let finding = |it: &Value| {
+            format!("{}: {}", it["field"].as_str().unwrap_or(""), it["code"].as_str().unwrap())
+        };
+        let mut findings: Vec<String> = self.errors().map(finding).collect();
+        findings.sort_unstable();
+        findings
+    }
+
+    /// The extensions of all errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Value> {
+        self.body["errors"].as_array().into_iter().flatten().map(|error| &error["extensions"])
+    }
+}
