@@ -138,8 +138,7 @@ impl Appender {
                 Some(db)
             }
             Err(problem) => {
-                if self.health.send_replace(Health { ready: false, ..*self.health.borrow() }).ready
-                {
+                if self.health.send_if_modified(|it| std::mem::take(&mut it.ready)) {
                     warn!(%problem, "the log cannot be appended to");
                 }
                 tokio::time::sleep(PAUSE).await;
