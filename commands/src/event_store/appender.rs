@@ -121,6 +121,7 @@ impl Appender {
             }
         }
         self.queue.close(); // what waits, and what comes, is answered: unavailable
+        answer_all(self.again, || Error::Unavailable);
         while let Some(waiting) = self.queue.recv().await {
             drop(waiting.reply.send(Err(Error::Unavailable)));
         }
@@ -257,7 +258,7 @@ fn size(submission: &Submission) -> (usize, usize) {
     (submission.events.len(), bytes.sum())
 }
 
-fn answer_all(part: Vec<Waiting>, error: impl Fn() -> Error) {
+fn answer_all(part: impl IntoIterator<Item = Waiting>, error: impl Fn() -> Error) {
     for waiting in part {
         drop(waiting.reply.send(Err(error())));
     }
