@@ -271,6 +271,7 @@ impl EventStore {
         }
         match timeout_at(submitted + self.limits.outcome, verdict).await {
             Ok(answer) => answer.unwrap_or(Err(Error::OutcomeUnknown)),
+            Err(_) if change(&state, QUEUED, WITHDRAWN) => Err(Error::Unavailable), // put back
             Err(_) => Err(Error::OutcomeUnknown),
         }
     }

@@ -127,7 +127,8 @@ impl Commands {
                 break;
             }
         }
-        Err(Error::Conflict)
+        // The same wish may have been granted elsewhere, and have moved the version that it pins.
+        self.replay(key.as_ref()).await?.ok_or(Error::Conflict)
     }
 
     /// One attempt: `None` when something moved and it has to be made again.
@@ -147,7 +148,6 @@ impl Commands {
                 });
                 self.submit(submission, decided).await
             }
-            Err(Error::Conflict) if unit.expected_version.is_some() => Err(Error::Conflict),
             Err(Error::Conflict) => Ok(None),
             Err(refusal @ (Error::Refused(_) | Error::Forbidden)) => {
                 submission.idempotency_key = key;

@@ -121,6 +121,7 @@ impl Appender {
             }
         }
         self.queue.close(); // what waits, and what comes, is answered: unavailable
+        answer_all(self.again, || Error::Unavailable);
         while let Some(waiting) = self.queue.recv().await {
             drop(waiting.reply.send(Err(Error::Unavailable)));
         }
@@ -138,8 +139,7 @@ impl Appender {
                 Some(db)
             }
             Err(problem) => {
-                if self.health.send_replace(Health { ready: false, ..*self.health.borrow() }).ready
-                {
+                if self.health.send_if_modified(|it| std::mem::take(&mut it.ready)) {
                     warn!(%problem, "the log cannot be appended to");
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -260,7 +260,7 @@ fn size(submission: &Submission) -> (usize, usize) {
     (submission.events.len(), bytes.sum())
 }
 
-fn answer_all(part: Vec<Waiting>, error: impl Fn() -> Error) {
+fn answer_all(part: impl IntoIterator<Item = Waiting>, error: impl Fn() -> Error) {
     for waiting in part {
         drop(waiting.reply.send(Err(error())));
     }
