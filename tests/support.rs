@@ -4,6 +4,7 @@ pub mod actors;
 pub mod certificates;
 pub mod commands;
 pub mod database;
+pub mod proxy;
 
 use std::time::{Duration, Instant};
 
