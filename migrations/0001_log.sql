@@ -37,6 +37,9 @@ create trigger events_are_immutable before update or delete on events
   for each row execute function refuse_change();
 create trigger events_are_not_truncated before truncate on events
   for each statement execute function refuse_change();
+-- Also for a session that calls itself a replica.
+alter table events enable always trigger events_are_immutable;
+alter table events enable always trigger events_are_not_truncated;
 
 -- Who holds a name that only one may hold. A fold of the log, kept in its transaction.
 create table claims (

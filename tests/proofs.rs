@@ -1,6 +1,16 @@
 //! What the write path promises (design.md, section 4), one file per promise.
 
+mod a_lost_commit_is_found_out;
+mod another_program_takes_over;
 mod decisions_stand_on_what_is_true;
+mod history_is_append_only;
 mod names_have_one_holder;
+mod nothing_acknowledged_is_lost;
 mod one_batch_is_many_decisions;
+mod one_fault_harms_nobody_else;
 mod positions_have_no_gaps;
+mod rebuild_equals_live;
+mod the_lock_is_given_back;
+mod the_log_is_a_file_format;
+mod time_never_runs_backwards;
+mod wishes_are_granted_once;

@@ -11,7 +11,7 @@ use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 /// The longest label, in characters (spec/partners.md 1.5).
 pub const MAX_LABEL: usize = 36;
@@ -75,7 +75,7 @@ pub fn expiry(
 
 /// What happened to a key. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

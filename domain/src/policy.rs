@@ -12,7 +12,7 @@ use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 /// The longest name, in characters (spec/policies-devices.md 1.2).
 pub const MAX_NAME: usize = 128;
@@ -83,7 +83,7 @@ impl Content {
 
 /// What happened to a policy. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

@@ -8,7 +8,7 @@ use crate::aggregate::{Actions, Possible};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 /// The longest name, in characters (spec/policies-devices.md 1.1).
 pub const MAX_NAME: usize = 128;
@@ -55,7 +55,7 @@ impl Description {
 
 /// What happened to a group. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

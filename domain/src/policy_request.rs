@@ -10,7 +10,7 @@ use crate::aggregate::{Actions, Possible};
 use crate::ids::{PartnerId, PolicyId};
 use crate::text::Checks;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 /// The longest comment, in characters.
 pub const MAX_COMMENT: usize = 500;
@@ -60,7 +60,7 @@ impl Comment {
 
 /// What happened to a request. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

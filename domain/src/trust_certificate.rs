@@ -9,7 +9,7 @@ use crate::reference::TrustDomain;
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString, IntoStaticStr};
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 /// A wish about one trust certificate.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ pub enum TrustKind {
 
 /// What happened to a trust certificate. Stored for ever: add variants and optional fields, never
 /// rename or remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

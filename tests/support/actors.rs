@@ -79,11 +79,6 @@ impl Person {
         Self { expected_version: Some(version), ..self.clone() }
     }
 
-    /// The same person speaking for another partner.
-    pub fn speaking_for(&self, partner: &str) -> Self {
-        Self { partner: partner.to_owned(), ..self.clone() }
-    }
-
     /// The node that this person works at.
     pub fn node(&self) -> &Commands {
         &self.node
@@ -356,5 +351,64 @@ impl Market {
     /// Any command that succeeds and concerns nobody.
     pub async fn anything(&self) -> Result<Done> {
         self.manager.creates_group(&::commands::new_id().to_string()).await
+    }
+
+    /// Everything that can happen to every noun happens, some of it by authorities with RSA keys.
+    pub async fn busy_day(&self, node: &Commands) {
+        self.manager_works().await;
+        let issuer = self.authorities_come_and_go().await;
+        self.requests_take_every_way(&partner(node, "bob"), &issuer).await;
+        self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
+    }
+
+    async fn manager_works(&self) {
+        let manager = &self.manager;
+        let group = manager.creates_group("Health").await.unwrap().id;
+        manager.renames_group(&group, "Health and Care").await.unwrap();
+        let draft = manager.drafts(&group, "Records").await.unwrap().id;
+        manager.rewrites(&draft, "Patient records").await.unwrap();
+        manager.discards(&draft).await.unwrap();
+        let policy = manager.offers(&group, "Prescriptions").await;
+        manager.retires(&policy).await.unwrap();
+        manager.closes_group(&group).await.unwrap();
+        manager.opens_group(&group).await.unwrap();
+    }
+
+    async fn authorities_come_and_go(&self) -> Authority {
+        let root = Authority::rsa_root("AUTH RSA Root");
+        let trusted = self.admin.trusts(&root).await.unwrap().id;
+        let issuer = root.intermediate("AUTH RSA Issuing CA");
+        self.admin.trusts(&issuer).await.unwrap();
+        self.admin.disables(&trusted).await.unwrap();
+        self.admin.enables(&trusted).await.unwrap();
+        issuer
+    }
+
+    async fn requests_take_every_way(&self, bob: &Person, issuer: &Authority) {
+        bob.registers(&self.group).await.unwrap();
+        bob.uploads(&issuer.rsa_leaf(&bob.organization())).await.unwrap();
+        let withdrawn = bob.requests(&self.policy).await.unwrap().id;
+        bob.withdraws(&withdrawn).await.unwrap();
+        let rejected = bob.requests(&self.policy).await.unwrap().id;
+        self.admin.rejects(&rejected).await.unwrap();
+        let revoked = bob.requests(&self.policy).await.unwrap().id;
+        self.admin.approves(&revoked).await.unwrap();
+        let key = bob.generates_key(&self.policy, "one").await.unwrap().id;
+        bob.ends_key(&key).await.unwrap();
+        bob.generates_key(&self.policy, "two").await.unwrap();
+        self.admin.revokes(&revoked).await.unwrap();
+        bob.requests(&self.policy).await.unwrap();
+    }
+
+    async fn partners_are_stopped_and_ended(&self, carol: &Person) {
+        self.welcome(carol).await;
+        for person in [&self.alice, carol] {
+            let request = person.requests(&self.policy).await.unwrap().id;
+            self.admin.approves(&request).await.unwrap();
+            person.generates_key(&self.policy, "one").await.unwrap();
+            self.admin.suspends(&person.partner).await.unwrap();
+            self.admin.reactivates(&person.partner).await.unwrap();
+        }
+        self.admin.deactivates(&carol.partner).await.unwrap();
     }
 }

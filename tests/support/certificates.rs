@@ -66,16 +66,6 @@ impl Authority {
         self.issues(organization, organization, certificate.spki(), Usage::EndEntity)
     }
 
-    /// The certificate of a maker of devices or chips, who signs the certificates of those.
-    pub fn issuing_leaf(&self, organization: &str) -> Certificate {
-        self.issues(organization, organization, &Key::ecdsa().spki(), Usage::IssuingPartner)
-    }
-
-    /// Its own certificate.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
-
     /// Its own certificate, PEM.
     pub fn pem(&self) -> String {
         self.certificate.pem()

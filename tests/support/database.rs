@@ -42,7 +42,7 @@ impl TestDatabase {
 
     /// As the owner of all tables connects.
     pub fn owner(&self) -> PgConnectOptions {
-        self.url.parse().unwrap()
+        self.url().parse().unwrap()
     }
 
     /// As `pms serve` connects: under the role that owns nothing.

@@ -8,8 +8,10 @@ use projections::rebuild::fold_version;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -18,6 +20,8 @@ const MAX_EVENTS: usize = 2_000;
 const MAX_BYTES: usize = 4 << 20;
 /// How long to wait before another try when PostgreSQL is away.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How many times `Limits::transaction` a line may be silent.
+const SILENCE: u32 = 3;
 
 /// How the appender is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +136,8 @@ impl Appender {
         if open.is_some() {
             return open;
         }
-        match connect(&self.options, self.limits.transaction).await {
+        let patience = self.limits.transaction;
+        match within(patience, connect(&self.options, patience)).await {
             Ok((db, epoch, head)) => {
                 self.health.send_modify(|it| *it = Health { ready: true, epoch, head, ..*it });
                 info!(epoch, head, "the log can be appended to");
@@ -184,7 +189,7 @@ impl Appender {
         let mut parts = VecDeque::from([batch]);
         while let Some(mut part) = parts.pop_front() {
             let submissions: Vec<&Submission> = part.iter().map(|w| &w.submission).collect();
-            match commit(db, &submissions).await {
+            match commit(db, &submissions, self.limits.transaction).await {
                 Ok((verdicts, head)) => self.answer(part, verdicts, head),
                 Err(Failure::Culprit(problem)) if part.len() == 1 => {
                     db.execute("rollback").await.map_err(drop)?;
@@ -246,7 +251,9 @@ impl Appender {
             return self.wait_again(VecDeque::from([part])); // no events: asking again is harmless
         };
         while part.iter().any(|waiting| !waiting.reply.is_closed()) {
-            match is_stored(&self.options, self.limits.transaction, position, request_id).await {
+            let patience = self.limits.transaction;
+            let stored = is_stored(&self.options, patience, position, request_id);
+            match within(patience, stored).await {
                 Ok(true) => return self.answer(part, sent.verdicts, sent.head),
                 Ok(false) => return self.wait_again(VecDeque::from([part])),
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -270,7 +277,25 @@ fn answer_all(part: impl IntoIterator<Item = Waiting>, error: impl Fn() -> Error
 async fn commit(
     db: &mut PgConnection,
     submissions: &[&Submission],
+    patience: Duration,
 ) -> Result<(Vec<Verdict>, i64), Failure> {
+    let sent = within(patience, judge_and_write(db, submissions)).await?;
+    match within(patience, db.execute("commit")).await {
+        Ok(_) => Ok((sent.verdicts, sent.head)),
+        Err(sqlx::Error::Database(refusal))
+            if !refusal.code().is_some_and(|it| it.starts_with("57")) =>
+        {
+            Err(sqlx::Error::Database(refusal).into())
+        }
+        Err(_) => Err(Failure::Unknown(sent)),
+    }
+}
+
+/// Everything up to COMMIT.
+async fn judge_and_write(
+    db: &mut PgConnection,
+    submissions: &[&Submission],
+) -> Result<Sent, Failure> {
     lock(db).await?;
     let mut facts = Facts::fetch(db, submissions).await?;
     if facts.fold_version.as_deref() != Some(&fold_version()) {
@@ -287,15 +312,17 @@ async fn commit(
     write::write(db, &accepted, &rows, &facts).await?;
     let begin = accepted.iter().find(|it| !it.events.is_empty());
     let begin = begin.map(|it| (before + 1, it.request_id));
-    match db.execute("commit").await {
-        Ok(_) => Ok((verdicts, facts.head)),
-        Err(sqlx::Error::Database(refusal))
-            if !refusal.code().is_some_and(|it| it.starts_with("57")) =>
-        {
-            Err(sqlx::Error::Database(refusal).into())
-        }
-        Err(_) => Err(Failure::Unknown(Sent { begin, verdicts, head: facts.head })),
-    }
+    Ok(Sent { begin, verdicts, head: facts.head })
+}
+
+/// Gives up on a line that has gone silent, without an end that anybody would hear of. The server's
+/// own limits come first.
+async fn within<T, E: From<sqlx::Error>>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let silence = || sqlx::Error::Io(ErrorKind::TimedOut.into()).into();
+    timeout(patience * SILENCE, work).await.unwrap_or_else(|_| Err(silence()))
 }
 
 /// Two statements of one message: what is read next is read after the lock.
