@@ -49,7 +49,7 @@ create table claims (
   primary key (kind, key)
 );
 
--- Versions of sets, as sequences are versions of streams (design.md, section 4).
+-- Versions of sets, as sequences are versions of streams.
 create table fences (
   name    text   primary key,
   version bigint not null check (version > 0)

@@ -10,7 +10,8 @@ create table personal_data (
 );
 create index on personal_data (subject);
 
--- Destroying a row here erases everything of its subject, in backups of the other table too.
+-- Destroying a row here erases everything of its subject, as far as no backup of this table is kept:
+-- back it up apart from the others, and for a shorter time.
 create table subject_keys (
   subject     text  primary key,
   wrapped_key bytea not null -- under the wrapping key of the key folder

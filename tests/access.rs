@@ -156,6 +156,19 @@ async fn a_stranger_gets_the_same_answer_for_what_is_not_his_as_for_what_does_no
 }
 
 #[tokio::test]
+async fn policy_managers_see_who_asks_but_not_how_to_reach_them() {
+    let app = App::start().await;
+    let market = Market::open(&app.node).await;
+    market.alice.requests(&market.policy).await.unwrap();
+    let query = "{ policyRequests { nodes { partner { organizationName contact { emailId } } } } }";
+    let told = app.policy_manager().asks(query, json!({})).await;
+    assert_eq!(told.codes(), ["FORBIDDEN"]);
+    let partner = &told.body["data"]["policyRequests"]["nodes"][0]["partner"];
+    assert_eq!(partner["organizationName"], json!(market.alice.organization()));
+    assert!(partner["contact"].is_null());
+}
+
+#[tokio::test]
 async fn drafts_are_for_those_who_write_them() {
     let app = App::start().await;
     let market = Market::open(&app.node).await;

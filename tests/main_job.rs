@@ -168,7 +168,7 @@ async fn sees_the_key_once(alice: &Caller<'_>, policy: &str) -> String {
     let first = alice.does("generateApiKey", input.clone(), selection).await;
     let secret = first.payload()["secret"].as_str().unwrap().to_owned();
     let key = &first.payload()["apiKey"];
-    assert!(secret.starts_with("pmk_live_") && secret.contains(key["lookupId"].as_str().unwrap()));
+    assert!(secret.starts_with("pmk_test_") && secret.contains(key["lookupId"].as_str().unwrap()));
 
     let again = alice.does("generateApiKey", input, selection).await;
     assert_eq!(again.codes(), ["SECRET_ALREADY_SHOWN"]);

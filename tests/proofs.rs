@@ -1,4 +1,4 @@
-//! What the write path promises (design.md, section 4), one file per promise.
+//! What the write path promises, one file per promise.
 
 mod a_lost_commit_is_found_out;
 mod another_program_takes_over;

@@ -10,7 +10,7 @@ use domain::aggregate::{Actions, Possible};
 #[derive(Debug, SimpleObject)]
 pub struct AllowedAction {
     /// The mutation's name.
-    pub action: String,
+    pub action: &'static str,
     /// Whether it would be accepted, as far as the thing's own state can tell.
     pub allowed: bool,
     /// The code of the refusal that it would meet.
@@ -28,15 +28,8 @@ pub async fn allowed_actions<A: Thing + Actions>(
     let action = |possible: Possible| {
         let may = actor.may(possible.operation, own);
         let reason_code = if may { possible.refusal } else { Some("FORBIDDEN") };
-        let action = lower_first(possible.operation.into());
+        let action = possible.operation.into();
         AllowedAction { action, allowed: reason_code.is_none(), reason_code }
     };
     Ok(state.actions().into_iter().map(action).collect())
-}
-
-fn lower_first(name: &str) -> String {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
 }

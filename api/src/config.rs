@@ -3,8 +3,9 @@
 
 use crate::embedded_postgres::{self, reachable, server_account};
 use serde::Deserialize;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use tracing_subscriber::EnvFilter;
 
 /// The data folder of root's own PostgreSQL, where its account cannot reach the checkout.
 const ROOT_DATA_DIR: &str = "/var/lib/pms";
@@ -24,7 +25,7 @@ pub struct Config {
     /// `PMS_KEY_DIR`: the keys of the installation, shared by all nodes.
     pub key_dir: Option<PathBuf>,
     /// `PMS_OIDC_ISSUER`: who issues access tokens; unset: the development issuer, which exists on
-    /// loopback addresses only.
+    /// loopback addresses only. Others are refused until their tokens are understood.
     pub oidc_issuer: Option<String>,
     /// `PMS_OIDC_AUDIENCE`: whom tokens have to be meant for.
     pub oidc_audience: String,
@@ -75,8 +76,11 @@ pub enum Error {
     #[error("the configuration has an error: {0}")]
     Value(String),
     /// The development issuer must not be reachable from elsewhere.
-    #[error("without PMS_OIDC_ISSUER anybody could make tokens: listen on a loopback address only")]
+    #[error("anybody on this machine can make development tokens: listen on loopback only")]
     DevelopmentIssuerExposed,
+    /// Nobody would check the tokens.
+    #[error("tokens of an external issuer are not understood yet: leave PMS_OIDC_ISSUER unset")]
+    ExternalIssuer,
     /// No account for the own PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] embedded_postgres::Error),
@@ -86,8 +90,11 @@ impl Config {
     /// Reads `file`, if any, and the environment.
     pub fn load(file: Option<&Path>) -> Result<Self, Error> {
         let mut table = file.map_or_else(|| Ok(toml::Table::new()), read)?;
-        for (name, value) in std::env::vars() {
-            if let Some(setting) = setting_of(&name) {
+        for (name, value) in std::env::vars_os() {
+            let Some(setting) = name.to_str().and_then(setting_of) else { continue };
+            let value =
+                value.into_string().map_err(|_| Error::Value(format!("{setting}: no text")))?;
+            if !value.is_empty() {
                 table.insert(setting, toml::Value::String(value));
             }
         }
@@ -127,16 +134,15 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let exposed = !is_loopback(self.listen.ip());
-        if self.oidc_issuer.is_none() && exposed {
+        if self.oidc_issuer.is_some() {
+            return Err(Error::ExternalIssuer);
+        }
+        if !self.listen.ip().is_loopback() {
             return Err(Error::DevelopmentIssuerExposed);
         }
-        Ok(())
+        let filter = EnvFilter::try_new(&self.log);
+        filter.map(drop).map_err(|error| Error::Value(format!("log: {error}")))
     }
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.is_loopback()
 }
 
 fn read(path: &Path) -> Result<toml::Table, Error> {
@@ -172,12 +178,19 @@ mod tests {
     }
 
     #[test]
-    fn without_an_issuer_only_loopback_is_listened_on() {
+    fn the_development_issuer_is_never_reachable_from_elsewhere() {
         let open = Config { listen: ([0, 0, 0, 0], 80).into(), ..Config::default() };
         assert!(matches!(open.check(), Err(Error::DevelopmentIssuerExposed)));
         let issuer = Some("https://id.example".to_owned());
-        assert!(Config { oidc_issuer: issuer, ..open }.check().is_ok());
+        let trusting = Config { oidc_issuer: issuer, ..open };
+        assert!(matches!(trusting.check(), Err(Error::ExternalIssuer)));
         assert!(Config::default().check().is_ok());
+    }
+
+    #[test]
+    fn a_log_filter_that_makes_no_sense_is_refused() {
+        let log = "info,=".to_owned();
+        assert!(matches!(Config { log, ..Config::default() }.check(), Err(Error::Value(_))));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// The answer of a resolver: an error is on its way already when it is `Err`.
 pub type Result<T> = async_graphql::Result<T>;
 
-/// What every error may carry (design.md, section 10).
+/// The code of a fault.
 const FAULT: &str = "INTERNAL_ERROR";
 
 /// Turns the outcome of a command or query into the answer of a resolver. Of several findings all
@@ -74,7 +74,8 @@ fn fault() -> Finding {
     Finding::new(FAULT, "", message)
 }
 
-fn chain(mut error: &dyn std::error::Error) -> String {
+/// An error with all that caused it: for operators, never for clients.
+pub fn chain(mut error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     while let Some(source) = error.source() {
         text = format!("{text}: {source}");

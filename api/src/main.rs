@@ -3,11 +3,13 @@
 
 use api::auth::DevelopmentIssuer;
 use api::config::{Config, LogFormat};
+use api::errors::chain;
 use api::server::{Node, router};
 use api::service::{Database, Error, commands, start_error};
 use clap::{Parser, Subcommand};
 use commands::{Commands, now};
 use domain::actor::Role;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,8 +64,8 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = Config::load(cli.config.as_deref())
-        .map_err(|error| error.to_string())
-        .and_then(|config| run(&config, cli.command).map_err(|error| error.to_string()));
+        .map_err(|error| chain(&error))
+        .and_then(|config| run(&config, cli.command).map_err(|error| chain(&error)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -146,9 +148,11 @@ async fn serve(config: &Config) -> Result<(), Error> {
     let issuer = DevelopmentIssuer::open(&config.key_dir(), &config.oidc_audience)?;
     announce(config, &issuer);
     let schema = api::schema::schema();
-    let node = Node { commands, schema, issuer: Arc::new(issuer), development: true };
+    let node = Node { commands: commands.clone(), schema, issuer: Arc::new(issuer) };
+    tokio::spawn(async move { commands.forget_what_has_expired().await });
     let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
-    let requests = axum::serve(listener, router(node)).with_graceful_shutdown(told_to_stop());
+    let service = router(node).into_make_service_with_connect_info::<SocketAddr>();
+    let requests = axum::serve(listener, service).with_graceful_shutdown(told_to_stop());
     tokio::select! {
         served = requests => served.map_err(Error::Listen),
         died = database.keep_alive() => died,
@@ -192,16 +196,13 @@ fn token(
     roles: &[Role],
     partners: &[String],
 ) -> Result<String, Error> {
-    if config.oidc_issuer.is_some() {
-        return Err(Error::Command("PMS_OIDC_ISSUER is set: ask that issuer for tokens".into()));
-    }
     let issuer = DevelopmentIssuer::open(&config.key_dir(), &config.oidc_audience)?;
     let token = issuer.issue(subject, roles, partners, now(), chrono::TimeDelta::hours(12));
     token.ok_or_else(|| Error::Command("the token cannot be signed".into()))
 }
 
 fn start_log(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::new(&config.log);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),

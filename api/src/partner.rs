@@ -42,8 +42,17 @@ impl Partner {
         Ok(load::<policy_group::Row>(ctx, id.as_str()).await?.map(Into::into))
     }
 
-    /// How to reach the partner; absent when it was erased. Personal data.
+    /// The subjects that speak for the partner; for the partner itself and those who may read
+    /// partners.
+    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        self.permit_reading(ctx)?;
+        Ok(self.row.members.clone())
+    }
+
+    /// How to reach the partner; absent when it was erased. Personal data: for the partner itself
+    /// and those who may read partners.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<PartnerContact>> {
+        self.permit_reading(ctx)?;
         Ok(contact(ctx, self.row.contact_reference).await?.map(|contact| PartnerContact {
             address: contact.address,
             contact_number: contact.contact_number,
@@ -53,8 +62,21 @@ impl Partner {
 
     /// What can be done with the partner now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
-        let own = caller(ctx).partners.contains(&self.row.id);
-        allowed_actions::<domain::partner::Partner>(ctx, self.row.id.as_str(), own).await
+        let (id, own) = (self.row.id.as_str(), self.is_own(ctx));
+        allowed_actions::<domain::partner::Partner>(ctx, id, own).await
+    }
+}
+
+impl Partner {
+    /// A partner is also reached through what belongs to it, by people who may not read partners.
+    fn permit_reading(&self, ctx: &Context<'_>) -> Result<()> {
+        let may = caller(ctx).request.actor.may(Operation::ReadPartner, self.is_own(ctx));
+        answer(ctx, if may { Ok(()) } else { Err(commands::Error::Forbidden) })
+    }
+
+    /// The row is asked, not the caller: a partner may have been registered in this very request.
+    fn is_own(&self, ctx: &Context<'_>) -> bool {
+        caller(ctx).request.actor.belongs_to(&self.row.id, &self.row.members)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::auth::{DevelopmentIssuer, Refusal};
 use crate::caller::Caller;
-use crate::errors::complete;
+use crate::errors::{chain, complete};
 use crate::loader::loader;
 use crate::schema::Schema;
 use async_graphql::http::GraphiQLSource;
+use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State, rejection::BytesRejection};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -15,14 +17,16 @@ use axum::{Json, Router};
 use commands::{Commands, Request};
 use domain::ids::PartnerId;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{Instrument as _, info_span};
 
 /// The longest request body, in bytes: the largest certificate or policy fits many times.
 const MAX_BODY: usize = 256 * 1024;
-/// How long a query may take. A mutation runs to its end.
-const QUERY_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client waits for its answer. What it asked for runs to its end all the same; the
+/// event store gives up earlier.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What every request needs.
 #[derive(Clone)]
@@ -33,8 +37,6 @@ pub struct Node {
     pub schema: Schema,
     /// Who is believed.
     pub issuer: Arc<DevelopmentIssuer>,
-    /// Whether GraphiQL and introspection are served.
-    pub development: bool,
 }
 
 /// The routes of a node.
@@ -51,12 +53,8 @@ pub fn router(node: Node) -> Router {
         .with_state(node)
 }
 
-async fn graphiql(State(node): State<Node>) -> Response {
-    if node.development {
-        Html(GraphiQLSource::build().endpoint("/graphql").finish()).into_response()
-    } else {
-        error(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here.")
-    }
+async fn graphiql() -> Html<String> {
+    Html(GraphiQLSource::build().endpoint("/graphql").finish())
 }
 
 /// Ready while events can be appended and read tables are this program's.
@@ -77,6 +75,7 @@ async fn readyz(State(node): State<Node>) -> Response {
 
 async fn graphql(
     State(node): State<Node>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -84,17 +83,22 @@ async fn graphql(
         Ok(caller) => caller,
         Err(response) => return response,
     };
-    let query = match parse(&headers, body) {
+    let mut query = match parse(&headers, body) {
         Ok(query) => query,
         Err(response) => return *response,
     };
+    if changes_something(&mut query)
+        && let Err(response) = remember_origin(&caller, client, &headers).await
+    {
+        return response;
+    }
     let correlation_id = caller.request.correlation_id.clone();
     let span = info_span!("graphql", correlation_id, actor = caller.request.actor.subject);
     let data = loader(&caller.commands);
     let query = query.data(caller).data(data);
     // In a task of its own: a mutation runs to its end even when the client hangs up.
     let work = tokio::spawn(async move { node.schema.execute(query).await }.instrument(span));
-    match tokio::time::timeout(QUERY_PATIENCE + QUERY_PATIENCE, work).await {
+    match tokio::time::timeout(PATIENCE, work).await {
         Ok(Ok(response)) => answered(response, &correlation_id),
         Ok(Err(_)) => error(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -121,6 +125,30 @@ fn answered(mut response: async_graphql::Response, correlation_id: &str) -> Resp
     answer
 }
 
+/// Whether a request has a mutation. What does not parse changes nothing.
+fn changes_something(query: &mut async_graphql::Request) -> bool {
+    let operations = query.parsed_query().map(|it| &it.operations);
+    operations.is_ok_and(|all| all.iter().any(|(_, it)| it.node.ty == OperationType::Mutation))
+}
+
+/// Where a change came from is known before it happens.
+async fn remember_origin(
+    caller: &Caller,
+    client: SocketAddr,
+    headers: &HeaderMap,
+) -> Result<(), Response> {
+    let agent = headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let address = client.ip().to_string();
+    let remembered = caller.commands.remember_origin(&caller.request, &address, agent).await;
+    remembered.map_err(|problem| unreachable_database(&problem))
+}
+
+fn unreachable_database(problem: &dyn std::error::Error) -> Response {
+    tracing::warn!(problem = %chain(problem), "the database cannot be used");
+    let message = "The database cannot be reached. Try again later.";
+    error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+}
+
 /// Who asks; or the answer that refuses.
 async fn caller(node: &Node, headers: &HeaderMap) -> Result<Caller, Response> {
     let actor = bearer(headers)
@@ -129,14 +157,7 @@ async fn caller(node: &Node, headers: &HeaderMap) -> Result<Caller, Response> {
         .map_err(unauthorized)?;
     let pool = node.commands.store().pool();
     let partners = projections::partner::of_member(pool, &actor.subject).await;
-    let mut partners = partners.map_err(|problem| {
-        tracing::warn!(%problem, "the database cannot be read");
-        error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "UNAVAILABLE",
-            "The database cannot be reached. Try again later.",
-        )
-    })?;
+    let mut partners = partners.map_err(|problem| unreachable_database(&problem))?;
     partners.extend(actor.claimed_partners.iter().map(|id| PartnerId::from(id.as_str())));
     let mut request = Request::new(actor);
     if let Some(id) = headers.get("x-correlation-id").and_then(|id| id.to_str().ok())

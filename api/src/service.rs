@@ -24,13 +24,13 @@ pub enum Error {
     #[error(transparent)]
     Postgres(#[from] embedded_postgres::Error),
     /// The database is out of reach.
-    #[error("the database at DATABASE_URL cannot be used: {0}")]
+    #[error("the database at DATABASE_URL cannot be used")]
     Database(#[from] sqlx::Error),
     /// The database has another shape.
     #[error("the database has not this program's shape: run `pms migrate` first")]
     NotMigrated,
     /// Migrating or rebuilding failed.
-    #[error("the database cannot be brought to this program's shape: {0}")]
+    #[error("the database cannot be brought to this program's shape")]
     Migration(#[from] projections::Error),
     /// There are no keys, or others than before.
     #[error(transparent)]
@@ -89,13 +89,15 @@ impl Database {
 
     /// Brings the node's own server to shape; refuses another one that is not.
     pub async fn prepare(&self) -> Result<(), Error> {
-        let mut owner = self.owner().await?;
         if self.embedded.is_some() {
-            migrate(&mut owner).await?;
-        } else if !is_current(&mut owner).await? {
+            migrate(&mut self.owner().await?).await?;
+        }
+        // As those who serve see it: they append, so their settings count.
+        let mut serving = self.serving.connect().await?;
+        if !is_current(&mut serving).await? {
             return Err(Error::NotMigrated);
         }
-        warn_if_not_durable(&mut owner).await
+        warn_if_not_durable(&mut serving).await
     }
 
     /// Starts the node's own server again when it has died; never returns.

@@ -9,7 +9,7 @@ use domain::actor::Operation;
 use domain::api_key::{ApiKey, Command, Grant, Refusal, expiry, label};
 use domain::ids::{ApiKeyId, PartnerId, PolicyId};
 use domain::partner::{self, Partner};
-use domain::secret::{Environment, IssuedKey, issue_key};
+use domain::secret::{IssuedKey, issue_key};
 use domain::text::{Checks, normal};
 use domain::{Finding, Reason};
 use secrecy::ExposeSecret as _;
@@ -68,7 +68,7 @@ impl Commands {
             approved.ok_or(Vec::from(Refusal::PolicyNotApproved))?;
 
             let mut stream = unit.begin::<ApiKey>();
-            let key = issue_key(Environment::Live, u64::from_be_bytes(random()?), &random()?);
+            let key = issue_key(self.environment, u64::from_be_bytes(random()?), &random()?);
             let grant = Grant {
                 partner_id: input.partner_id.clone(),
                 policy_id: input.policy_id.clone(),

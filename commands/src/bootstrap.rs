@@ -7,7 +7,7 @@ use crate::{Commands, Request, Result};
 use domain::actor::Actor;
 use domain::defaults::{DefaultGroup, DefaultPolicy, policies, policy_groups};
 use domain::ids::{PolicyGroupId, PolicyId};
-use projections::fold::exists;
+use projections::fold::{exists, find};
 use projections::{policy, policy_group};
 
 impl Commands {
@@ -22,12 +22,15 @@ impl Commands {
             self.create_policy_group_as(&request, &group_input(group), group.id.to_owned()).await?;
         }
         for policy in policies() {
-            if exists::<policy::Row>(self.store().pool(), policy.id).await? {
-                continue;
-            }
             let id = policy.id;
-            self.create_policy_as(&request, &policy_input(policy), id.to_owned()).await?;
-            self.publish_policy(&request, &publish(id)).await?;
+            let known = find::<policy::Row>(self.store().pool(), id).await?;
+            if known.is_none() {
+                self.create_policy_as(&request, &policy_input(policy), id.to_owned()).await?;
+            }
+            // An earlier start may have ended between the two.
+            if known.is_none_or(|row| row.version == 1) {
+                self.publish_policy(&request, &publish(id)).await?;
+            }
         }
         Ok(())
     }

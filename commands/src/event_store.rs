@@ -1,4 +1,4 @@
-//! The only place that appends to the log (design.md, section 4).
+//! The only place that appends to the log.
 //!
 //! 1. A command loads what it needs and decides in memory, without a lock.
 //! 2. It submits: new events; the version of every stream it read; fences; claims; private rows;
@@ -19,7 +19,7 @@ mod write;
 
 pub use appender::Health;
 pub(crate) use appender::is_passing;
-pub(crate) use write::is_storable;
+pub(crate) use write::unstorable;
 
 use crate::{Error, Result};
 use chrono::{DateTime, Utc};

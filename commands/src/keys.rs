@@ -130,13 +130,16 @@ pub fn read_or_make(
         Err(error) if error.kind() == ErrorKind::NotFound && create => {}
         read => return read.map(Zeroizing::new).map_err(failed),
     }
-    let draft = path.with_extension(format!("new{}", std::process::id()));
+    let chance: [u8; 8] = random().map_err(|_| KeysError::Unusable)?;
+    let draft = path.with_extension(format!("new-{}", hex::encode(chance)));
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
     let bytes = Zeroizing::new(make()?);
     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     let linked = fs::hard_link(&draft, path); // fails when another node was faster
     fs::remove_file(&draft).map_err(failed)?;
+    let folder = path.parent().map(fs::File::open).transpose().map_err(failed)?;
+    folder.map_or(Ok(()), |folder| folder.sync_all()).map_err(failed)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
         _ => fs::read(path).map(Zeroizing::new).map_err(failed),

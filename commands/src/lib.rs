@@ -11,6 +11,7 @@ pub mod partner;
 pub mod policy;
 pub mod policy_group;
 pub mod policy_request;
+pub mod retention;
 pub mod trust_certificate;
 
 pub use unit::Done;
@@ -18,6 +19,7 @@ pub use unit::Done;
 use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
+use domain::secret::Environment;
 use event_store::EventStore;
 use keys::Keys;
 use std::collections::HashMap;
@@ -30,6 +32,7 @@ use uuid::Uuid;
 pub struct Commands {
     store: EventStore,
     keys: Arc<Keys>,
+    environment: Environment,
     queues: Arc<Queues>,
 }
 
@@ -37,9 +40,10 @@ pub struct Commands {
 type Queues = std::sync::Mutex<HashMap<event_store::StreamId, Weak<Mutex<()>>>>;
 
 impl Commands {
-    /// The commands over a log and the keys of the installation.
+    /// The commands over a log and the keys of the installation. The keys that they issue say that
+    /// they open a test system: nobody who believes development tokens is a live one.
     pub fn new(store: EventStore, keys: Arc<Keys>) -> Self {
-        Self { store, keys, queues: Arc::default() }
+        Self { store, keys, environment: Environment::Test, queues: Arc::default() }
     }
 
     /// The log.

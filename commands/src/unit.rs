@@ -3,7 +3,7 @@
 
 use crate::event_store::{
     Claim, Granted, IdempotencyKey, Name, NewEvent, SecretHash, StreamId, Submission, Verdict,
-    is_storable,
+    unstorable,
 };
 use crate::{Commands, Error, Input, Request, Result, new_id, now};
 use chrono::{DateTime, Utc};
@@ -169,8 +169,8 @@ impl Commands {
             let position = projections::log::head(self.store.pool()).await?;
             return Ok(stands.then(|| Ok(decided.at(position))));
         }
-        if !is_storable(&submission) {
-            return Err(Error::refused("TOO_LARGE", "", "This is more than one event can hold."));
+        if let Some(finding) = unstorable(&submission) {
+            return Err(Error::Refused(vec![finding]));
         }
         match self.store.append(submission).await? {
             Verdict::Accepted(position) => Ok(Some(Ok(decided.at(position)))),

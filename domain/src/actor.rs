@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
-/// A role as the access token carries it (design.md, section 9).
+/// A role as the access token carries it.
 #[derive(
     Debug,
     Clone,
@@ -94,6 +94,7 @@ impl Actor {
 
 /// Everything that can be asked of the system and needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr, Display)]
+#[strum(serialize_all = "camelCase")]
 #[expect(missing_docs, reason = "each is the mutation or query of the same name")]
 pub enum Operation {
     RegisterPartner,
@@ -220,7 +221,7 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
     }
 }
 
-/// Device, chip and kit makers work without policies (spec/partners.md 1.1).
+/// Device, chip and kit makers work without policies (MOSIP PMS 1.2.2.2).
 fn uses_policies(role: Role) -> bool {
     !matches!(role, Role::DeviceProvider | Role::FtmProvider | Role::SdkPartner)
 }
@@ -244,7 +245,7 @@ mod tests {
             let name: &str = operation.into();
             assert_eq!(
                 actor(Role::Auditor).may_on_any(operation),
-                name.starts_with("Read"),
+                name.starts_with("read"),
                 "{name}"
             );
         }
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn no_partner_role_touches_what_belongs_to_others() {
-        let open = ["ReadPolicyGroup", "ReadPolicy", "ReadTrustCertificate"];
+        let open = ["readPolicyGroup", "readPolicy", "readTrustCertificate"];
         let staff = [Role::PartnerAdmin, Role::PolicyManager, Role::Auditor];
         for role in Role::iter().filter(|role| !staff.contains(role)) {
             for operation in Operation::iter() {

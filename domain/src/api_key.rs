@@ -13,9 +13,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-/// The longest label, in characters (spec/partners.md 1.5).
+/// The longest label, in characters (MOSIP PMS 1.2.2.2).
 pub const MAX_LABEL: usize = 36;
-/// A key lives at most a year (research/pki-and-audit-log.md, section 6).
+/// A key lives at most a year: what nobody renews, nobody misses.
 pub const MAX_LIFE: TimeDelta = TimeDelta::days(365);
 /// How long a key lives when nobody says otherwise.
 pub const DEFAULT_LIFE: TimeDelta = TimeDelta::days(180);

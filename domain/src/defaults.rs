@@ -1,6 +1,6 @@
 //! The policy groups and policies that every new installation starts with.
 //!
-//! The incumbent's seed (spec/policies-devices.md, 5.3 and 5.4), as it was meant: the misspelled
+//! The incumbent's seed (MOSIP PMS 1.2.2.2), as it was meant: the misspelled
 //! group, the stray blank and the three documents that were no JSON are mended. Ids stay, because
 //! other services have them in their configuration.
 

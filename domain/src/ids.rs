@@ -1,4 +1,4 @@
-//! Names of things. All are text of at most 36 characters (design.md 14.5): a partner's id is
+//! Names of things. All are text of at most 36 characters: a partner's id is
 //! chosen by whoever registers it, all others are UUIDs of version 7, except bootstrapped ones.
 
 use async_graphql::{ID, NewType};

@@ -1,5 +1,5 @@
 //! The bytes of one event as the audit log hashes them: part of the stored format, fixed with the
-//! first event ever written (design.md, section 8).
+//! first event ever written.
 //!
 //! An entry is ten lines, joined by one line feed (0x0A), the last one without an end:
 //!

@@ -1,7 +1,7 @@
 //! A partner: an organisation that works with the national ID.
 //!
 //! Registered → active with its first accepted certificate ⇄ suspended → deactivated, which is
-//! final (design.md 14.1). What a partner holds (requests, keys) follows in the same submission,
+//! final. What a partner holds (requests, keys) follows in the same submission,
 //! each with its own event; `commands` puts that together.
 
 use crate::actor::Operation;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
-/// The longest name of an organisation, in characters (spec/partners.md 1.1).
+/// The longest name of an organisation, in characters (MOSIP PMS 1.2.2.2).
 pub const MAX_ORGANIZATION_NAME: usize = 128;
 /// The longest address, in characters.
 pub const MAX_ADDRESS: usize = 2000;
@@ -90,7 +90,7 @@ impl std::fmt::Debug for Contact {
 }
 
 impl Contact {
-    /// What is wrong with the contact data; limits of spec/partners.md 1.1.
+    /// What is wrong with the contact data; limits of MOSIP PMS 1.2.2.2.
     pub fn check(&self, checks: &mut Checks) {
         checks.paragraph("address", &self.address, MAX_ADDRESS);
         checks.line("contactNumber", &self.contact_number, MAX_CONTACT_NUMBER);
@@ -115,7 +115,7 @@ pub fn check_id(checks: &mut Checks, field: &str, id: &str) {
     });
 }
 
-/// What is wrong with the language and the logo's address (`PMS_PRT_056`; spec/partners.md 1.1).
+/// What is wrong with the language and the logo's address (`PMS_PRT_056`; MOSIP PMS 1.2.2.2).
 pub fn check_presentation(checks: &mut Checks, lang_code: Option<&str>, logo_url: Option<&str>) {
     checks.add_if(lang_code.is_some_and(|code| language(code).is_none()), || {
         Finding::new("LANGUAGE_NOT_SUPPORTED", "langCode", "This language is not supported.")

@@ -2,7 +2,7 @@
 //! [`policy_document`](crate::policy_document).
 //!
 //! Draft → published → deactivated, which is final; a draft can be discarded. A published document
-//! never changes (design.md 14.3).
+//! never changes.
 
 use crate::actor::Operation;
 use crate::aggregate::{Actions, Possible};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantNames};
 
-/// The longest name, in characters (spec/policies-devices.md 1.2).
+/// The longest name, in characters (MOSIP PMS 1.2.2.2).
 pub const MAX_NAME: usize = 128;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 256;

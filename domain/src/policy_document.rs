@@ -1,7 +1,7 @@
 //! The JSON document of a policy: what it may say, per policy type.
 //!
 //! Five policy types share four schemas, which are part of the binary. Their structure is the
-//! incumbent's (spec/policies-devices.md, 4.2 to 4.5); they are stricter only where a consumer
+//! incumbent's (MOSIP PMS 1.2.2.2); they are stricter only where a consumer
 //! could not use the value anyway: numbers written as text, empty names, language codes.
 //! All findings come together, in an order that depends on nothing but the document (7 D.27).
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::finding::Finding;
 
 /// The longest document in bytes of compact JSON. The incumbent's limit is 5,120; an event may
-/// have 65,535 in all (design.md, section 8), so this leaves room for everything around it.
+/// have 65,535 in all, so this leaves room for everything around it.
 pub const MAX_BYTES: usize = 32 * 1024;
 
 /// How many lists and objects may lie inside one another; the deepest known document has eight.
@@ -344,7 +344,7 @@ const DISTINCT: [(&str, &str, KeyOf); 3] = [
     ("shareableAttributes", "POLICY_ATTRIBUTE_REPEATED", shared_attribute),
 ];
 
-/// Type and sub type, ignoring case as their consumers do (spec/partners.md, 2.8). No sub type and
+/// Type and sub type, ignoring case as their consumers do (MOSIP PMS 1.2.2.2). No sub type and
 /// an empty one mean the same.
 fn auth_type(item: &Value) -> Option<String> {
     let sub_type = text(item, "authSubType").unwrap_or_default();
@@ -352,7 +352,7 @@ fn auth_type(item: &Value) -> Option<String> {
     Some(both.trim_end().to_lowercase())
 }
 
-/// Ignoring case, as claims are matched (spec/partners.md, 2.8).
+/// Ignoring case, as claims are matched (MOSIP PMS 1.2.2.2).
 fn kyc_attribute(item: &Value) -> Option<String> {
     text(item, "attributeName").map(str::to_lowercase)
 }

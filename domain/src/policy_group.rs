@@ -10,7 +10,7 @@ use crate::{Finding, Reason};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-/// The longest name, in characters (spec/policies-devices.md 1.1).
+/// The longest name, in characters (MOSIP PMS 1.2.2.2).
 pub const MAX_NAME: usize = 128;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 256;

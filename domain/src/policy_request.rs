@@ -1,7 +1,7 @@
 //! A partner's wish to work under a policy.
 //!
 //! Pending → approved, rejected or withdrawn; an approved one can be revoked. Everything but
-//! pending and approved is final; a new request may follow (design.md 14.2).
+//! pending and approved is final; a new request may follow.
 
 use crate::Finding;
 use crate::Reason;

@@ -1,7 +1,7 @@
 //! Reference lists: what the platform knows by itself and nobody edits.
 //!
-//! The incumbent keeps these in tables without a write API (spec/policies-devices.md, 5.1 and 5.2)
-//! and in settings (spec/partners.md, key settings). Here they change with the code, and with it.
+//! The incumbent keeps these in tables without a write API (MOSIP PMS 1.2.2.2)
+//! and in settings (MOSIP PMS 1.2.2.2). Here they change with the code, and with it.
 
 use serde::{Deserialize, Serialize};
 use strum::EnumMessage;
@@ -60,7 +60,7 @@ pub enum PartnerType {
     PartnerAdmin,
 }
 
-// spec/partners.md, 1.3.
+// MOSIP PMS 1.2.2.2.
 /// Whose certificates a trust store vouches for: a root trusted for one domain is a stranger in
 /// the others.
 #[derive(
@@ -140,13 +140,13 @@ pub struct PartnerTerms {
 }
 
 impl PartnerType {
-    /// The one table (design.md, 14.10).
+    /// The one table.
     ///
-    /// Policy group: the seed (policies-devices.md, 5.1); MISP is optional because the seed says no
-    /// and the portal asks for one (portal-and-consumers.md, 3.5). Trust domain: partners.md, 1.3;
+    /// Policy group: the incumbent's seed data; MISP is optional because the seed says no
+    /// and the portal asks for one . Trust domain: as keymanager has them;
     /// only devices, chips and MISPs have a store of their own. Registration: the administrator's
-    /// form offers MISP, ABIS and manual adjudication (portal-and-consumers.md, A7 and 3.7); we add
-    /// the types that are the platform itself, which anybody can take today (partners.md, W8).
+    /// form offers MISP, ABIS and manual adjudication ; we add
+    /// the types that are the platform itself, which anybody can take today.
     /// Profile: makers sign their devices and chips, all others only sign and decrypt.
     #[rustfmt::skip] // a table is read by its columns
     pub fn terms(self) -> &'static PartnerTerms {
@@ -195,7 +195,7 @@ const fn row(
 
 // --- devices ------------------------------------------------------------------------------------
 
-/// A kind of biometric device (spec/policies-devices.md, 1.3).
+/// A kind of biometric device (MOSIP PMS 1.2.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceType {
     /// As devices and their certificates spell it.
@@ -216,7 +216,7 @@ pub struct DeviceSubType {
     pub description: &'static str,
 }
 
-/// The device types and sub types of the seed (spec/policies-devices.md, 5.2), with its spelling
+/// The device types and sub types of the seed (MOSIP PMS 1.2.2.2), with its spelling
 /// mistakes mended in the descriptions; the codes are what devices send.
 pub const DEVICE_TYPES: &[DeviceType] = &[
     DeviceType {
@@ -251,10 +251,10 @@ pub fn device_sub_type(type_code: &str, sub_type_code: &str) -> Option<&'static 
 
 // --- credential types and languages -------------------------------------------------------------
 
-/// The kinds of credential that a partner can be the receiver of (spec/partners.md, key settings).
+/// The kinds of credential that a partner can be the receiver of (MOSIP PMS 1.2.2.2).
 pub const CREDENTIAL_TYPES: &[&str] = &["auth", "qrcode", "euin", "reprint", "vercred", "opencrvs"];
 
-/// The credential type in its one spelling, however it was typed (spec/partners.md, R24; the
+/// The credential type in its one spelling, however it was typed (MOSIP PMS 1.2.2.2; the
 /// incumbent compares without case but stores what was typed).
 pub fn credential_type(typed: &str) -> Option<&'static str> {
     CREDENTIAL_TYPES.iter().find(|known| known.eq_ignore_ascii_case(typed)).copied()
@@ -271,7 +271,7 @@ pub struct Language {
     pub mandatory: bool,
 }
 
-/// The languages of the default configuration (spec/partners.md, key settings). The first one is
+/// The languages of the default configuration (MOSIP PMS 1.2.2.2). The first one is
 /// what a partner speaks that does not say.
 pub const LANGUAGES: &[Language] = &[
     Language { code: "eng", name: "English", mandatory: true },

@@ -21,7 +21,7 @@ use domain::Finding;
 use domain::ids::PartnerId;
 use fold::ReadTable;
 
-/// Every read table. Adding a noun adds a line here, and nowhere else in this file.
+/// Every read table.
 pub const TABLES: [ReadTable; 6] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),

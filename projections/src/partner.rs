@@ -32,6 +32,7 @@ pub struct Row {
     #[graphql(skip)]
     pub policy_group_id: Option<PolicyGroupId>,
     /// The subjects that speak for the partner.
+    #[graphql(skip)]
     pub members: Vec<String>,
     /// Where the contact data lies.
     #[graphql(skip)]

@@ -1,6 +1,6 @@
 //! Making the read tables anew from the log, beside the live ones, without downtime.
 
-use crate::fold::{Rows, save};
+use crate::fold::{Rows, project, save};
 use crate::log::{APPEND_LOCK, LogRow, after, head};
 use crate::{Error, READ, Result, TABLES};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -10,6 +10,8 @@ use sqlx::{Connection, Executor, PgConnection, PgExecutor};
 /// Raise by hand when a fold changes its meaning without its table changing its shape.
 const FOLDS: &str = "1";
 const NEXT: &str = "read_next";
+/// The advisory lock of whoever changes the shape of the database.
+const SHAPE_LOCK: i64 = 0x706d_735f_7368_6170; // "pms_shap"
 const PAGE: i64 = 5_000;
 const CHUNK: usize = 2_000;
 
@@ -38,7 +40,29 @@ pub async fn live_version(db: &mut PgConnection) -> Result<Option<String>> {
 /// Folds the whole log in memory, writes the next schema beside the live one, catches up and swaps
 /// under the append lock. Requests are served meanwhile; commands wait only for the last step.
 /// `progress` hears how many events of how many are folded.
-pub async fn rebuild(db: &mut PgConnection, mut progress: impl FnMut(i64, i64)) -> Result<()> {
+pub async fn rebuild(db: &mut PgConnection, progress: impl FnMut(i64, i64)) -> Result<()> {
+    alone(db).await?;
+    let rebuilt = rebuild_alone(db, progress).await;
+    let _ = not_alone(db).await; // a broken connection has given the lock back already
+    rebuilt
+}
+
+/// Waits until nobody else migrates or rebuilds this database.
+pub(crate) async fn alone(db: &mut PgConnection) -> Result<()> {
+    sqlx::query("select pg_advisory_lock($1)").bind(SHAPE_LOCK).execute(db).await?;
+    Ok(())
+}
+
+/// Lets others migrate or rebuild.
+pub(crate) async fn not_alone(db: &mut PgConnection) -> Result<()> {
+    sqlx::query("select pg_advisory_unlock($1)").bind(SHAPE_LOCK).execute(db).await?;
+    Ok(())
+}
+
+pub(crate) async fn rebuild_alone(
+    db: &mut PgConnection,
+    mut progress: impl FnMut(i64, i64),
+) -> Result<()> {
     create_schema(db, NEXT).await?;
     let mut folded = Folded::default();
     let end = head(&mut *db).await?;
@@ -46,10 +70,16 @@ pub async fn rebuild(db: &mut PgConnection, mut progress: impl FnMut(i64, i64)) 
         folded.advance(db).await?;
         progress(folded.position.min(end), end);
     }
+    let mut position = folded.position;
+    folded.write(db, NEXT).await?;
     let mut swap = db.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(APPEND_LOCK).execute(&mut *swap).await?;
-    while folded.advance(&mut swap).await? {}
-    folded.write(&mut swap, NEXT).await?;
+    loop {
+        let late = after(&mut *swap, position, PAGE).await?;
+        let Some(last) = late.last() else { break };
+        position = last.position;
+        project(&mut swap, NEXT, &late).await?;
+    }
     swap.execute(&*format!(
         "drop schema if exists {READ} cascade; alter schema {NEXT} rename to {READ}"
     ))
@@ -97,11 +127,10 @@ impl Default for Folded {
 }
 
 impl Folded {
-    /// Folds the next page; `false` when there was none.
-    async fn advance(&mut self, db: &mut PgConnection) -> Result<bool> {
+    /// Folds the next page.
+    async fn advance(&mut self, db: &mut PgConnection) -> Result<()> {
         let page = after(&mut *db, self.position, PAGE).await?;
-        page.iter().try_for_each(|event| self.fold(event))?;
-        Ok(!page.is_empty())
+        page.iter().try_for_each(|event| self.fold(event))
     }
 
     fn fold(&mut self, event: &LogRow) -> Result<()> {

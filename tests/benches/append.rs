@@ -151,9 +151,9 @@ fn pgbench(bin_dir: &Path, url: &str, folder: &Path, clients: usize, payload: &s
     Measured::of(latencies(&logs), TIME.as_secs_f64())
 }
 
+/// Beside the server itself: the folder may hold links to it.
 fn program(bin_dir: &Path) -> PathBuf {
-    let beside = bin_dir.join("pgbench");
-    if beside.exists() { beside } else { PathBuf::from("pgbench") }
+    bin_dir.join("postgres").canonicalize().unwrap().with_file_name("pgbench")
 }
 
 /// The third column of pgbench's log: the time of a transaction in microseconds.

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use domain::actor::Role;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A running system.
@@ -47,11 +48,16 @@ impl App {
     pub async fn over(installation: Installation, node: ::commands::Commands) -> Self {
         let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
         let schema = api::schema::schema();
-        let served =
-            Node { commands: node.clone(), schema, issuer: issuer.clone(), development: true };
+        let served = Node { commands: node.clone(), schema, issuer: issuer.clone() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router(served)).await });
+        tokio::spawn(async move {
+            axum::serve(
+                listener,
+                router(served).into_make_service_with_connect_info::<SocketAddr>(),
+            )
+            .await
+        });
         Self { installation, node, issuer, url }
     }
 

@@ -3,6 +3,7 @@
 use super::judge::{Facts, names};
 use super::{Name, Submission, recorded_at};
 use crate::Result;
+use domain::Finding;
 use domain::log_entry::MAX_ENTRY;
 use projections::log::LogRow;
 use projections::{Error, READ};
@@ -36,10 +37,9 @@ pub(super) fn rows(accepted: &[&Submission], head: i64, facts: &Facts) -> Vec<Lo
     rows
 }
 
-/// Whether every event can be stored as it is: no NUL, no line feed, not too long (design.md,
-/// section 8). Checked before a submission is queued, so that it cannot sink a batch.
-pub(crate) fn is_storable(submission: &Submission) -> bool {
-    submission.events.iter().all(|event| {
+/// Why an event cannot be stored as it is: no NUL, no line feed, not too long. Checked before a submission is queued, so that it cannot sink a batch.
+pub(crate) fn unstorable(submission: &Submission) -> Option<Finding> {
+    submission.events.iter().find_map(|event| {
         let texts = [
             event.stream.aggregate_type,
             &event.stream.aggregate_id,
@@ -50,8 +50,21 @@ pub(crate) fn is_storable(submission: &Submission) -> bool {
         ];
         // 120: the longest fixed first line, two longest numbers, the time and nine line feeds.
         let length: usize = texts.iter().map(|text| text.len()).sum::<usize>() + 120;
-        length <= MAX_ENTRY
-            && texts.iter().all(|text| !text.contains(['\0', '\n']) && !text.contains("\\u0000"))
+        if length > MAX_ENTRY {
+            let message = "This is more than one event can hold.";
+            return Some(Finding::new("TOO_LARGE", "", message).with("maxBytes", MAX_ENTRY));
+        }
+        let forbidden = texts.iter().any(|it| it.contains(['\0', '\n']) || has_escaped_nul(it));
+        let message = "The character U+0000 cannot be stored.";
+        forbidden.then(|| Finding::new("CONTROL_CHARACTER", "", message))
+    })
+}
+
+/// Whether a JSON text has U+0000: `\u0000` behind an even number of backslashes.
+fn has_escaped_nul(json: &str) -> bool {
+    json.match_indices("\\u0000").any(|(at, _)| {
+        let backslashes = json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
+        backslashes % 2 == 0
     })
 }
 

@@ -1,0 +1,46 @@
+//! What is kept for a while only.
+
+use crate::{Commands, Result};
+use std::time::Duration;
+use tracing::warn;
+
+/// How often old rows are removed.
+const EVERY: Duration = Duration::from_hours(1);
+
+impl Commands {
+    /// Removes idempotency keys after 30 days and origins of requests after 90, for ever. Harmless
+    /// on several nodes at once.
+    pub async fn forget_what_has_expired(&self) {
+        let mut turn = tokio::time::interval(EVERY);
+        loop {
+            turn.tick().await;
+            if let Err(problem) = self.forget().await {
+                warn!(%problem, "old rows were not removed");
+            }
+        }
+    }
+
+    /// Removes what has expired by now.
+    pub async fn forget(&self) -> Result<()> {
+        let pool = self.store().pool();
+        let keys = "delete from idempotency_keys where created_at < clock_timestamp() - interval '30 days'";
+        sqlx::query(keys).execute(pool).await?;
+        let origins = "delete from request_log where at < clock_timestamp() - interval '90 days'";
+        sqlx::query(origins).execute(pool).await?;
+        Ok(())
+    }
+
+    /// Remembers where a request came from, beside the log: both are personal.
+    pub async fn remember_origin(
+        &self,
+        request: &crate::Request,
+        client_address: &str,
+        user_agent: &str,
+    ) -> Result<()> {
+        let sql = "insert into request_log (request_id, client_address, user_agent, at) \
+                   values ($1, $2, left($3, 512), clock_timestamp())";
+        let query = sqlx::query(sql).bind(request.request_id).bind(client_address);
+        query.bind(user_agent).execute(self.store().pool()).await?;
+        Ok(())
+    }
+}
