@@ -51,8 +51,13 @@ pub(crate) fn is_storable(submission: &Submission) -> bool {
         // 120: the longest fixed first line, two longest numbers, the time and nine line feeds.
         let length: usize = texts.iter().map(|text| text.len()).sum::<usize>() + 120;
         length <= MAX_ENTRY
-            && texts.iter().all(|text| !text.contains(['\0', '\n']) && !text.contains("\\u0000"))
+            && texts.iter().all(|text| !text.contains(['\0', '\n']) && !escapes_nul(text))
     })
+}
+
+/// Whether JSON holds U+0000, and not a backslash before the text `u0000`.
+fn escapes_nul(json: &str) -> bool {
+    json.contains(r"\u0000") && json.replace(r"\\", "").contains(r"\u0000")
 }
 
 /// Writes everything that the accepted submissions ask for, and folds the read tables.
@@ -209,4 +214,64 @@ async fn idempotency_keys(
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_store::{NewEvent, StreamId};
+    use domain::log_entry::StoredEvent;
+    use domain::policy_group::PolicyGroup;
+
+    fn submission(payload: &str, metadata: &str) -> Submission {
+        let event = NewEvent {
+            stream: StreamId::of::<PolicyGroup>("banking"),
+            event_type: "created".into(),
+            event_version: "1.0".into(),
+            payload: payload.into(),
+            metadata: metadata.into(),
+        };
+        Submission { events: vec![event], ..Submission::default() }
+    }
+
+    /// The longest entry that the event could become, at the last position of all.
+    fn longest_entry(submission: &Submission) -> usize {
+        let event = &submission.events[0];
+        let stored = StoredEvent {
+            position: i64::MAX,
+            aggregate_type: event.stream.aggregate_type,
+            aggregate_id: &event.stream.aggregate_id,
+            sequence: i64::MAX,
+            event_type: &event.event_type,
+            event_version: &event.event_version,
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+            metadata: &event.metadata,
+            payload: &event.payload,
+        };
+        stored.entry().len()
+    }
+
+    #[test]
+    fn an_event_that_might_not_fit_an_entry_is_not_storable() {
+        for length in MAX_ENTRY - 300..MAX_ENTRY {
+            let submission = submission(&"x".repeat(length), "{}");
+            let fits = longest_entry(&submission) <= MAX_ENTRY;
+            assert!(fits || !is_storable(&submission), "{length}");
+        }
+        assert!(is_storable(&submission(&"x".repeat(MAX_ENTRY - 300), "{}")));
+    }
+
+    #[test]
+    fn characters_that_would_make_an_entry_ambiguous_or_unreadable_are_not_storable() {
+        for text in ["\0", "\n", r"\u0000"] {
+            assert!(!is_storable(&submission(text, "{}")));
+            assert!(!is_storable(&submission("{}", text)));
+        }
+    }
+
+    #[test]
+    fn a_backslash_before_u0000_is_text_like_any_other() {
+        let text = serde_json::to_string(r"C:\u0000").unwrap();
+        assert!(is_storable(&submission(&text, "{}")), "{text}");
+    }
 }
