@@ -15,6 +15,8 @@ pub mod defaults;
 pub mod finding;
 pub mod ids;
 pub mod issuance;
+#[cfg(test)]
+mod laws;
 pub mod log_entry;
 pub mod partner;
 pub mod policy;
