@@ -3,4 +3,5 @@
 
 mod embedded_postgres;
 mod proofs;
+mod stored_events;
 mod support;
