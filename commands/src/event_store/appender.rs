@@ -215,7 +215,7 @@ impl Appender {
                         *it = Health { ready: false, stopped: Some(why), ..*it };
                     });
                     parts.push_front(part);
-                    parts.into_iter().for_each(|part| answer_all(part, || Error::Unavailable));
+                    answer_all(parts.into_iter().flatten(), || Error::Unavailable);
                     return Err(());
                 }
                 Err(Failure::Unknown(sent)) => {
