@@ -1,5 +1,6 @@
 //! All acceptance tests and proofs in one binary, which links once.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::large_futures, reason = "a test runs once")]
 
 mod access;
 mod bad_input;
@@ -8,4 +9,5 @@ mod main_job;
 mod outage;
 mod proofs;
 mod schema_is_current;
+mod stored_events;
 mod support;

@@ -92,7 +92,6 @@ pub struct GenerateApiKeyPayload {
 impl GenerateApiKeyPayload {
     /// The key itself, shown this once. Where the same wish was granted before, the answer has the
     /// error `SECRET_ALREADY_SHOWN` instead: generate another key.
-    #[expect(clippy::unused_async, reason = "resolvers are asynchronous")]
     async fn secret(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         let message = "This key was shown once already; generate another one if it is lost.";
         match &self.secret {

@@ -16,6 +16,8 @@ pub mod finding;
 pub mod ids;
 pub mod installation;
 pub mod issuance;
+#[cfg(test)]
+mod laws;
 pub mod log_entry;
 pub mod partner;
 pub mod policy;

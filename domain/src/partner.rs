@@ -8,7 +8,7 @@ use crate::actor::Operation;
 use crate::aggregate::{Actions, Possible};
 use crate::ids::{MAX_ID, PolicyGroupId};
 use crate::reference::{GroupRule, PartnerType, language};
-use crate::text::{Checks, squeezed};
+use crate::text::Checks;
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub enum Command {
     Deactivate(Reason),
 }
 
-/// What is known of a new partner, checked by [`Registration::check`].
+/// What is known of a new partner, checked by [`check_registration`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The organisation's name; certificates have to carry it.
@@ -350,11 +350,6 @@ fn accepted(profile: &Profile, certificate: AcceptedCertificate) -> Vec<Event> {
     vec![Event::CertificateAccepted(certificate)]
 }
 
-/// The name of an organisation as it is stored.
-pub fn organization_name(typed: &str) -> String {
-    squeezed(typed)
-}
-
 aggregate!(Partner, "partner");
 
 impl Actions for Partner {
@@ -364,5 +359,133 @@ impl Actions for Partner {
             self.possible(Operation::ReactivatePartner, Command::Reactivate(Reason::any())),
             self.possible(Operation::DeactivatePartner, Command::Deactivate(Reason::any())),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::given;
+
+    fn registration() -> Registration {
+        Registration {
+            organization_name: "Acme".into(),
+            partner_type: PartnerType::AuthPartner,
+            policy_group_id: Some("banking".into()),
+            lang_code: None,
+            logo_url: None,
+            contact: PrivateReference { reference: Uuid::nil(), commitment: String::new() },
+            member: "alice".into(),
+        }
+    }
+
+    fn certificate(fingerprint: &str) -> AcceptedCertificate {
+        AcceptedCertificate {
+            fingerprint: fingerprint.into(),
+            key_fingerprint: fingerprint.into(),
+            certificate: String::new(),
+            signed_certificate: String::new(),
+            path: Vec::new(),
+            not_after: DateTime::UNIX_EPOCH,
+            signed_not_after: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn reason() -> Reason {
+        Reason::new("reason", "audit").unwrap()
+    }
+
+    fn registered() -> Partner {
+        given([Event::Registered(registration())])
+    }
+
+    fn active() -> Partner {
+        let accepted = Event::CertificateAccepted(certificate("first"));
+        given([Event::Registered(registration()), accepted, Event::Activated {}])
+    }
+
+    fn suspended() -> Partner {
+        active().evolve(Event::Suspended { reason: reason() })
+    }
+
+    fn deactivated() -> Partner {
+        active().evolve(Event::Deactivated { reason: reason() })
+    }
+
+    #[test]
+    fn whoever_registers_a_partner_for_himself_is_its_first_member() {
+        let events = Partner::Missing.decide(Command::Register(registration())).unwrap();
+        assert_eq!(events, [Event::Registered(registration())]);
+        assert_eq!(given::<Partner>(events).profile().unwrap().members, ["alice"]);
+    }
+
+    #[test]
+    fn an_id_is_never_registered_twice() {
+        for partner in [registered(), active(), suspended(), deactivated()] {
+            let again = partner.decide(Command::Register(registration()));
+            assert_eq!(again, Err(Refusal::PartnerIdTaken));
+        }
+    }
+
+    #[test]
+    fn the_first_accepted_certificate_makes_a_partner_active() {
+        let events = registered().decide(Command::AcceptCertificate(certificate("first")));
+        let accepted = Event::CertificateAccepted(certificate("first"));
+        assert_eq!(events, Ok(vec![accepted, Event::Activated {}]));
+        assert!(active().active().is_ok());
+    }
+
+    #[test]
+    fn a_later_certificate_is_added_and_the_same_one_changes_nothing() {
+        let next = active().decide(Command::AcceptCertificate(certificate("next")));
+        assert_eq!(next, Ok(vec![Event::CertificateAccepted(certificate("next"))]));
+        let same = active().decide(Command::AcceptCertificate(certificate("first")));
+        assert_eq!(same, Ok(vec![]));
+    }
+
+    #[test]
+    fn a_suspended_partner_gets_no_certificate_until_it_is_reactivated() {
+        let upload = suspended().decide(Command::AcceptCertificate(certificate("next")));
+        assert_eq!(upload, Err(Refusal::PartnerSuspended));
+        let events = suspended().decide(Command::Reactivate(reason())).unwrap();
+        assert_eq!(events, [Event::Reactivated { reason: reason() }]);
+    }
+
+    #[test]
+    fn suspending_reactivating_or_deactivating_twice_changes_nothing() {
+        assert_eq!(suspended().decide(Command::Suspend(reason())), Ok(vec![]));
+        assert_eq!(active().decide(Command::Reactivate(reason())), Ok(vec![]));
+        assert_eq!(deactivated().decide(Command::Deactivate(reason())), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_partner_that_never_worked_is_not_suspended_but_can_be_ended() {
+        let suspend = registered().decide(Command::Suspend(reason()));
+        assert_eq!(suspend, Err(Refusal::PartnerNotActiveYet));
+        let end = registered().decide(Command::Deactivate(reason()));
+        assert_eq!(end, Ok(vec![Event::Deactivated { reason: reason() }]));
+    }
+
+    #[test]
+    fn a_deactivated_partner_never_comes_back() {
+        for command in [
+            Command::AcceptCertificate(certificate("next")),
+            Command::Suspend(reason()),
+            Command::Reactivate(reason()),
+        ] {
+            assert_eq!(deactivated().decide(command), Err(Refusal::PartnerDeactivated));
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_done_to_a_partner_that_is_not_there() {
+        for command in [
+            Command::AcceptCertificate(certificate("first")),
+            Command::Suspend(reason()),
+            Command::Reactivate(reason()),
+            Command::Deactivate(reason()),
+        ] {
+            assert_eq!(Partner::Missing.decide(command), Err(Refusal::PartnerNotFound));
+        }
     }
 }

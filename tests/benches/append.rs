@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 const CLIENTS: [usize; 4] = [1, 8, 32, 128];
 const TIME: Duration = Duration::from_secs(6);
+const GRACE: Duration = Duration::from_secs(20);
 /// The rows of the peer: a table like `events`, its position from a sequence.
 const PEER: &str = "create table peer (like events including all);
     create sequence peer_position; alter table peer alter position set default nextval('peer_position')";
@@ -33,9 +34,14 @@ async fn main() {
     open_to_all(folder.path());
     let bin_dir = find_binaries(Path::new("../.pms")).unwrap();
     let root = folder.path().join("postgres");
-    let server =
-        Server::start(&Settings { root, bin_dir: bin_dir.clone(), durable: true }).unwrap();
+    let settings = Settings { root, bin_dir: bin_dir.clone(), durable: true };
+    let server = Server::start(&settings).unwrap();
     let url = server.url("postgres");
+    let mut owner = PgConnection::connect(&url).await.unwrap();
+    owner.execute("alter system set max_connections = 200").await.unwrap(); // pgbench needs 128
+    owner.close().await.unwrap();
+    server.stop(GRACE).unwrap();
+    let server = Server::start(&settings).unwrap();
     let mut owner = PgConnection::connect(&url).await.unwrap();
     projections::migrate::migrate(&mut owner).await.unwrap();
     owner.execute(PEER).await.unwrap();
@@ -61,7 +67,7 @@ async fn main() {
         );
     }
     drop(commands);
-    server.stop(Duration::from_secs(20)).unwrap();
+    server.stop(GRACE).unwrap();
 }
 
 /// PostgreSQL runs as another account when we are root.

@@ -40,7 +40,7 @@ const IMPATIENT: Limits = Limits {
 #[tokio::test]
 async fn a_commit_that_never_reached_the_server_is_made_again() {
     let line = BadLine::with(Limits::default()).await;
-    line.proxy.make(Trouble::CutBeforeCommit);
+    line.proxy.make(Trouble::LostQuestion);
     let done = policy_manager(&line.node).creates_group("Banking").await.unwrap();
     line.proxy.in_trouble().await;
     assert_eq!((done.position, line.events().await), (1, 1));
@@ -49,7 +49,7 @@ async fn a_commit_that_never_reached_the_server_is_made_again() {
 #[tokio::test]
 async fn a_commit_whose_answer_was_lost_is_not_made_again() {
     let line = BadLine::with(Limits::default()).await;
-    line.proxy.make(Trouble::CutAfterCommit);
+    line.proxy.make(Trouble::LostAnswer);
     let done = policy_manager(&line.node).creates_group("Banking").await.unwrap();
     line.proxy.in_trouble().await;
     assert_eq!((done.position, line.events().await), (1, 1));
@@ -57,7 +57,7 @@ async fn a_commit_whose_answer_was_lost_is_not_made_again() {
 
 #[tokio::test]
 async fn a_commit_of_a_wish_that_changed_nothing_is_found_out_too() {
-    for trouble in [Trouble::CutBeforeCommit, Trouble::CutAfterCommit] {
+    for trouble in [Trouble::LostQuestion, Trouble::LostAnswer] {
         let line = BadLine::with(Limits::default()).await;
         let manager = policy_manager(&line.node);
         let group = manager.creates_group("Banking").await.unwrap().id;
@@ -71,7 +71,7 @@ async fn a_commit_of_a_wish_that_changed_nothing_is_found_out_too() {
 
 #[tokio::test]
 async fn everybody_in_the_batch_is_answered_and_nobody_is_written_twice() {
-    for trouble in [Trouble::CutBeforeCommit, Trouble::CutAfterCommit] {
+    for trouble in [Trouble::LostQuestion, Trouble::LostAnswer] {
         let line = BadLine::with(Limits::default()).await;
         let market = Market::open(&line.node).await;
         let before = line.events().await;
@@ -86,7 +86,7 @@ async fn everybody_in_the_batch_is_answered_and_nobody_is_written_twice() {
 
 #[tokio::test]
 async fn when_the_server_stays_away_the_outcome_is_unknown_and_the_same_key_is_safe() {
-    for trouble in [Trouble::CutBeforeCommit, Trouble::CutAfterCommit] {
+    for trouble in [Trouble::LostQuestion, Trouble::LostAnswer] {
         let line = BadLine::with(IMPATIENT).await;
         line.proxy.make_lasting(trouble);
         let manager = policy_manager(&line.node).once("click");
@@ -95,7 +95,7 @@ async fn when_the_server_stays_away_the_outcome_is_unknown_and_the_same_key_is_s
         line.proxy.heal();
         line.node.store().health().wait_for(|health| health.ready).await.unwrap();
         let again = manager.creates_group("Banking").await.unwrap();
-        assert_eq!(again.replayed, trouble == Trouble::CutAfterCommit);
+        assert_eq!(again.replayed, trouble == Trouble::LostAnswer);
         assert_eq!((again.position, line.events().await), (1, 1));
     }
 }
@@ -103,7 +103,7 @@ async fn when_the_server_stays_away_the_outcome_is_unknown_and_the_same_key_is_s
 #[tokio::test]
 async fn what_waits_while_the_server_is_away_is_certainly_not_stored() {
     let line = BadLine::with(IMPATIENT).await;
-    line.proxy.make_lasting(Trouble::CutBeforeCommit);
+    line.proxy.make_lasting(Trouble::LostQuestion);
     let manager = policy_manager(&line.node);
     let (lost, waited) = tokio::join!(manager.creates_group("Lost"), async {
         line.proxy.in_trouble().await;

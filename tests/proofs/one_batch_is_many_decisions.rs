@@ -2,7 +2,8 @@
 
 use crate::support::actors::{Market, partner, policy_manager};
 use crate::support::commands::{Installation, codes, in_one_batch};
-use ::commands::{Done, Error, Result};
+use ::commands::{Done, Result};
+use futures::future::LocalBoxFuture;
 
 /// How many transactions the events after `position` were written in.
 async fn transactions_after(installation: &Installation, position: i64) -> i64 {
@@ -138,7 +139,7 @@ async fn a_name_given_back_in_a_batch_is_free_for_the_next_of_the_same_batch() {
     let market = Market::open(&node).await;
     let draft = market.manager.drafts(&market.group, "eKYC").await.unwrap().id;
     let (manager, group) = (&market.manager, &market.group);
-    let wishes: Vec<std::pin::Pin<Box<dyn Future<Output = Result<Done, Error>>>>> =
+    let wishes: Vec<LocalBoxFuture<'_, Result<Done>>> =
         vec![Box::pin(manager.discards(&draft)), Box::pin(manager.drafts(group, "EKYC"))];
     let results = in_one_batch(&installation, &node, market.anything(), wishes).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");

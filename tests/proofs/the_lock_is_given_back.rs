@@ -39,7 +39,7 @@ async fn a_node_that_freezes_with_the_lock_does_not_stop_the_others() {
     let proxy = Proxy::before(&installation.database);
     let there = installation.node_through(proxy.way(installation.database.serving()), PATIENT);
     ready(&there).await;
-    proxy.make(Trouble::SilenceAtCommit);
+    proxy.make(Trouble::Silence);
     let frozen = policy_manager(&there);
     let (stuck, ()) = tokio::join!(frozen.creates_group("Frozen"), async {
         proxy.in_trouble().await;

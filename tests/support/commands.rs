@@ -86,7 +86,7 @@ pub async fn overtaken<L, E>(
         early_may.notified().await;
         early.await
     };
-    let (_, _, late, early) = tokio::join!(blocker, director, late, early);
+    let (_, (), late, early) = tokio::join!(blocker, director, late, early);
     (late, early)
 }
 
@@ -115,7 +115,7 @@ pub async fn in_one_batch<T>(
         turn.notified().await;
         command.await
     });
-    let (_, _, results) = tokio::join!(blocker, director, futures::future::join_all(commands));
+    let (_, (), results) = tokio::join!(blocker, director, futures::future::join_all(commands));
     results
 }
 

@@ -182,9 +182,9 @@ fn memory_or_disk() -> PathBuf {
 fn sweep(base: &Path) {
     for entry in fs::read_dir(base).unwrap().flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(FOLDER);
-        let is_left = File::open(entry.path().join("lock")).is_ok_and(|it| it.try_lock().is_ok());
-        if is_ours && is_left {
-            fs::remove_dir_all(entry.path()).ok(); // its server may still be ending
+        let is_used = File::open(entry.path().join("lock")).is_ok_and(|it| it.try_lock().is_err());
+        if is_ours && !is_used {
+            fs::remove_dir_all(entry.path()).ok(); // its server may still be ending: next time
         }
     }
 }

@@ -16,11 +16,11 @@ const SOCKET: &str = ".s.PGSQL.5432";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// The line is cut before COMMIT reaches the server.
-    CutBeforeCommit,
+    LostQuestion,
     /// The line is cut after the server has answered COMMIT, before the answer arrives.
-    CutAfterCommit,
+    LostAnswer,
     /// COMMIT never reaches the server, and nobody hears that the line is dead.
-    SilenceAtCommit,
+    Silence,
 }
 
 #[derive(Debug, Default)]
@@ -101,9 +101,9 @@ async fn pass(mut client: UnixStream, server: PathBuf, line: Arc<Mutex<Line>>) -
                     return Ok(());
                 }
                 match strike(&line, question) {
-                    Some(Trouble::CutBeforeCommit) => return Ok(()),
-                    Some(Trouble::SilenceAtCommit) => return stay_silent(client, server).await,
-                    Some(Trouble::CutAfterCommit) => loses_the_answer = true,
+                    Some(Trouble::LostQuestion) => return Ok(()),
+                    Some(Trouble::Silence) => return stay_silent(client, server).await,
+                    Some(Trouble::LostAnswer) => loses_the_answer = true,
                     None => {}
                 }
                 server.write_all(question).await?;

@@ -215,9 +215,7 @@ impl Appender {
                         *it = Health { ready: false, stopped: Some(why), ..*it };
                     });
                     parts.push_front(part);
-                    for part in parts {
-                        answer_all(part, || Error::Unavailable);
-                    }
+                    answer_all(parts.into_iter().flatten(), || Error::Unavailable);
                     return Err(());
                 }
                 Err(Failure::Unknown(sent)) => {

@@ -37,7 +37,8 @@ pub(super) fn rows(accepted: &[&Submission], head: i64, facts: &Facts) -> Vec<Lo
     rows
 }
 
-/// Why an event cannot be stored as it is: no NUL, no line feed, not too long. Checked before a submission is queued, so that it cannot sink a batch.
+/// Why an event cannot be stored as it is: no NUL, no line feed, not too long. Checked before a
+/// submission is queued, so that it cannot sink a batch.
 pub(crate) fn unstorable(submission: &Submission) -> Option<Finding> {
     submission.events.iter().find_map(|event| {
         let texts = [
@@ -54,18 +55,15 @@ pub(crate) fn unstorable(submission: &Submission) -> Option<Finding> {
             let message = "This is more than one event can hold.";
             return Some(Finding::new("TOO_LARGE", "", message).with("maxBytes", MAX_ENTRY));
         }
-        let forbidden = texts.iter().any(|it| it.contains(['\0', '\n']) || has_escaped_nul(it));
+        let forbidden = texts.iter().any(|it| it.contains(['\0', '\n']) || escapes_nul(it));
         let message = "The character U+0000 cannot be stored.";
         forbidden.then(|| Finding::new("CONTROL_CHARACTER", "", message))
     })
 }
 
-/// Whether a JSON text has U+0000: `\u0000` behind an even number of backslashes.
-fn has_escaped_nul(json: &str) -> bool {
-    json.match_indices("\\u0000").any(|(at, _)| {
-        let backslashes = json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
-        backslashes % 2 == 0
-    })
+/// Whether JSON holds U+0000, and not a backslash before the text `u0000`.
+fn escapes_nul(json: &str) -> bool {
+    json.contains(r"\u0000") && json.replace(r"\\", "").contains(r"\u0000")
 }
 
 /// Writes everything that the accepted submissions ask for, and folds the read tables.
@@ -222,4 +220,64 @@ async fn idempotency_keys(
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_store::{NewEvent, StreamId};
+    use domain::log_entry::StoredEvent;
+    use domain::policy_group::PolicyGroup;
+
+    fn submission(payload: &str, metadata: &str) -> Submission {
+        let event = NewEvent {
+            stream: StreamId::of::<PolicyGroup>("banking"),
+            event_type: "created".into(),
+            event_version: "1.0".into(),
+            payload: payload.into(),
+            metadata: metadata.into(),
+        };
+        Submission { events: vec![event], ..Submission::default() }
+    }
+
+    /// The longest entry that the event could become, at the last position of all.
+    fn longest_entry(submission: &Submission) -> usize {
+        let event = &submission.events[0];
+        let stored = StoredEvent {
+            position: i64::MAX,
+            aggregate_type: event.stream.aggregate_type,
+            aggregate_id: &event.stream.aggregate_id,
+            sequence: i64::MAX,
+            event_type: &event.event_type,
+            event_version: &event.event_version,
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+            metadata: &event.metadata,
+            payload: &event.payload,
+        };
+        stored.entry().len()
+    }
+
+    #[test]
+    fn an_event_that_might_not_fit_an_entry_is_not_storable() {
+        for length in MAX_ENTRY - 300..MAX_ENTRY {
+            let submission = submission(&"x".repeat(length), "{}");
+            let fits = longest_entry(&submission) <= MAX_ENTRY;
+            assert!(fits || unstorable(&submission).is_some(), "{length}");
+        }
+        assert!(unstorable(&submission(&"x".repeat(MAX_ENTRY - 300), "{}")).is_none());
+    }
+
+    #[test]
+    fn characters_that_would_make_an_entry_ambiguous_or_unreadable_are_not_storable() {
+        for text in ["\0", "\n", r"\u0000"] {
+            assert!(unstorable(&submission(text, "{}")).is_some());
+            assert!(unstorable(&submission("{}", text)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_backslash_before_u0000_is_text_like_any_other() {
+        let text = serde_json::to_string(r"C:\u0000").unwrap();
+        assert!(unstorable(&submission(&text, "{}")).is_none(), "{text}");
+    }
 }

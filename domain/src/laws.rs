@@ -1,0 +1,232 @@
+//! Laws that hold for every noun, whatever is asked of it in whatever order.
+
+use crate::api_key::{self, ApiKey, Grant};
+use crate::partner::{self, AcceptedCertificate, Partner, PrivateReference, Registration};
+use crate::policy::{self, Content, Policy};
+use crate::policy_document::PolicyType;
+use crate::policy_group::{self, Description, PolicyGroup};
+use crate::policy_request::{self, Comment, PolicyRequest};
+use crate::reference::{PartnerType, TrustDomain};
+use crate::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
+use crate::{Decide, Reason};
+use chrono::DateTime;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::json;
+use std::fmt::Debug;
+use uuid::Uuid;
+
+/// Asks for everything in turn, and checks the laws after every step.
+fn hold<A>(commands: Vec<A::Command>)
+where
+    A: Decide + PartialEq + Debug,
+    A::Command: Clone,
+    A::Event: Clone + PartialEq + Debug,
+{
+    let mut history = Vec::new();
+    for command in commands {
+        let state = replay::<A>(&history);
+        let Ok(events) = state.decide(command.clone()) else { continue };
+        assert_eq!(replay::<A>(&history), state, "deciding changes nothing");
+        let after = events.iter().cloned().fold(state, |mut state, event| {
+            state.apply(event);
+            state
+        });
+        history.extend(events);
+        assert_eq!(replay::<A>(&history), after, "a replay leads to the state after the decision");
+        assert_eq!(replay::<A>(&stored(&history)), after, "so does what was stored");
+        let again = after.decide(command).unwrap_or_default();
+        assert_eq!(again, [], "the same wish again yields no second event");
+    }
+}
+
+fn replay<A: Decide>(events: &[A::Event]) -> A
+where
+    A::Event: Clone,
+{
+    events.iter().cloned().fold(A::default(), |mut state, event| {
+        state.apply(event);
+        state
+    })
+}
+
+/// The events as they come back from the log.
+fn stored<E: cqrs_es::DomainEvent>(events: &[E]) -> Vec<E> {
+    let stored = events.iter().map(|event| serde_json::to_string(event).unwrap());
+    stored.map(|text| serde_json::from_str(&text).unwrap()).collect()
+}
+
+/// The laws of one noun, over sequences of up to a dozen of its commands.
+macro_rules! laws {
+    ($($test:ident: $noun:ty, $command:expr;)*) => {
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(256))]
+            $(#[test]
+            fn $test(commands in vec($command, 1..12)) {
+                hold::<$noun>(commands);
+            })*
+        }
+    };
+}
+laws! {
+    partners_obey_the_laws: Partner, a_partner_command();
+    trust_certificates_obey_the_laws: TrustCertificate, a_trust_certificate_command();
+    policy_groups_obey_the_laws: PolicyGroup, a_policy_group_command();
+    policies_obey_the_laws: Policy, a_policy_command();
+    policy_requests_obey_the_laws: PolicyRequest, a_policy_request_command();
+    api_keys_obey_the_laws: ApiKey, an_api_key_command();
+}
+
+/// Few different values, so that the same one comes again.
+fn a_word() -> impl Strategy<Value = String> + Clone {
+    prop_oneof![Just("One"), Just("Two"), Just("Größe \"3\"\\")].prop_map(String::from)
+}
+
+fn a_reason() -> impl Strategy<Value = Reason> {
+    a_word().prop_map(|word| Reason::new("reason", &word).unwrap())
+}
+
+fn a_comment() -> impl Strategy<Value = Comment> {
+    a_word().prop_map(|word| Comment::new("comment", &word).unwrap())
+}
+
+fn a_partner_command() -> impl Strategy<Value = partner::Command> {
+    use partner::Command::{AcceptCertificate, Deactivate, Reactivate, Register, Suspend};
+    prop_oneof![
+        a_registration().prop_map(Register),
+        an_accepted_certificate().prop_map(AcceptCertificate),
+        a_reason().prop_map(Suspend),
+        a_reason().prop_map(Reactivate),
+        a_reason().prop_map(Deactivate),
+    ]
+}
+
+fn a_registration() -> impl Strategy<Value = Registration> {
+    (a_word(), proptest::option::of(a_word())).prop_map(|(name, group)| Registration {
+        organization_name: name,
+        partner_type: PartnerType::AuthPartner,
+        policy_group_id: group.as_deref().map(Into::into),
+        lang_code: None,
+        logo_url: group,
+        contact: PrivateReference { reference: Uuid::nil(), commitment: String::new() },
+        member: "alice".to_owned(),
+    })
+}
+
+fn an_accepted_certificate() -> impl Strategy<Value = AcceptedCertificate> {
+    a_word().prop_map(|word| AcceptedCertificate {
+        fingerprint: word.clone(),
+        key_fingerprint: word.clone(),
+        certificate: word.clone(),
+        signed_certificate: word.clone(),
+        path: vec![word],
+        not_after: DateTime::UNIX_EPOCH,
+        signed_not_after: DateTime::UNIX_EPOCH,
+    })
+}
+
+fn a_trust_certificate_command() -> impl Strategy<Value = trust_certificate::Command> {
+    use trust_certificate::Command::{Disable, Enable, Upload};
+    prop_oneof![
+        a_trusted().prop_map(Upload),
+        a_reason().prop_map(Disable),
+        a_reason().prop_map(Enable)
+    ]
+}
+
+fn a_trusted() -> impl Strategy<Value = Trusted> {
+    a_word().prop_map(|word| Trusted {
+        domain: TrustDomain::Auth,
+        kind: TrustKind::Root,
+        fingerprint: word.clone(),
+        issuer_fingerprint: word.clone(),
+        certificate: word.clone(),
+        subject: word.clone(),
+        issuer: word,
+        not_before: DateTime::UNIX_EPOCH,
+        not_after: DateTime::UNIX_EPOCH,
+    })
+}
+
+fn a_policy_group_command() -> impl Strategy<Value = policy_group::Command> {
+    use policy_group::Command::{Create, Deactivate, Reactivate, Update};
+    let deactivate = |(reason, live_policies)| Deactivate { reason, live_policies };
+    prop_oneof![
+        a_description().prop_map(Create),
+        a_description().prop_map(Update),
+        (a_reason(), 0..2_usize).prop_map(deactivate),
+        a_reason().prop_map(Reactivate),
+    ]
+}
+
+fn a_description() -> impl Strategy<Value = Description> {
+    (a_word(), a_word()).prop_map(|(name, text)| Description::new(&name, &text).unwrap())
+}
+
+fn a_policy_command() -> impl Strategy<Value = policy::Command> {
+    use policy::Command::{Create, Deactivate, Discard, Publish, UpdateDraft};
+    let create = |(group, content): (String, Content)| Create {
+        policy_group_id: group.as_str().into(),
+        policy_type: PolicyType::Auth,
+        content,
+    };
+    let deactivate = |(reason, live_requests)| Deactivate { reason, live_requests };
+    prop_oneof![
+        (a_word(), a_content()).prop_map(create),
+        a_content().prop_map(UpdateDraft),
+        Just(Publish),
+        (a_reason(), 0..2_usize).prop_map(deactivate),
+        a_reason().prop_map(Discard),
+    ]
+}
+
+/// Some documents are valid, some are not any more.
+fn a_content() -> impl Strategy<Value = Content> {
+    let valid =
+        json!({"authTokenType": "policy", "allowedAuthTypes": [], "allowedKycAttributes": []});
+    let document = prop_oneof![Just(valid), Just(json!({"authTokenType": "policy"}))];
+    (a_word(), document).prop_map(|(name, policies)| Content {
+        description: name.clone(),
+        version: "1".to_owned(),
+        name,
+        policies,
+    })
+}
+
+fn a_policy_request_command() -> impl Strategy<Value = policy_request::Command> {
+    use policy_request::Command::{Approve, End, Reject, Revoke, Submit, Withdraw};
+    let submit = |(partner, policy, comment): (String, String, Comment)| Submit {
+        partner_id: partner.as_str().into(),
+        policy_id: policy.as_str().into(),
+        comment,
+    };
+    prop_oneof![
+        (a_word(), a_word(), a_comment()).prop_map(submit),
+        proptest::option::of(a_comment()).prop_map(Approve),
+        a_reason().prop_map(Reject),
+        proptest::option::of(a_reason()).prop_map(Withdraw),
+        a_reason().prop_map(Revoke),
+        a_reason().prop_map(End),
+    ]
+}
+
+fn an_api_key_command() -> impl Strategy<Value = api_key::Command> {
+    use api_key::Command::{Deactivate, Generate, Resume, Suspend};
+    prop_oneof![
+        a_grant().prop_map(Generate),
+        a_reason().prop_map(Suspend),
+        a_reason().prop_map(Resume),
+        a_reason().prop_map(Deactivate),
+    ]
+}
+
+fn a_grant() -> impl Strategy<Value = Grant> {
+    a_word().prop_map(|word| Grant {
+        partner_id: word.as_str().into(),
+        policy_id: word.as_str().into(),
+        label: word.clone(),
+        lookup_id: word.clone(),
+        last_four: word,
+        expires_at: DateTime::UNIX_EPOCH,
+    })
+}
