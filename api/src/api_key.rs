@@ -7,16 +7,15 @@ use crate::list::{List, connection};
 use crate::loader::load;
 use crate::partner::Partner;
 use crate::policy::Policy;
+use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
 use commands::api_key::{DeactivateApiKey, GenerateApiKey};
 use domain::Finding;
 use domain::actor::Operation;
-use domain::api_key::Refusal;
 use domain::ids::ApiKeyId;
 use projections::api_key::{ApiKeyFilter, ApiKeySort, Row};
-use projections::fold::{find, find_at};
 use projections::page::{Order, PageRequest};
 use projections::{partner, policy};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -66,14 +65,8 @@ pub struct ApiKeyPayload {
 }
 
 async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<ApiKeyPayload> {
-    let done = answer(ctx, done)?;
-    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
-    let row = answer(ctx, row.ok_or_else(not_found))?;
-    Ok(ApiKeyPayload { api_key: row.into(), position: Position(done.position) })
-}
-
-fn not_found() -> commands::Error {
-    commands::Error::Refused(Refusal::ApiKeyNotFound.into())
+    let (row, position) = changed(ctx, done).await?;
+    Ok(ApiKeyPayload { api_key: ApiKey { row }, position })
 }
 
 /// A new API key.
@@ -102,11 +95,10 @@ impl GenerateApiKeyPayload {
 }
 
 impl GenerateApiKeyPayload {
-    async fn of(ctx: &Context<'_>, done: Done) -> Result<Self> {
-        let Done { id, position, secret, .. } = done;
-        let done = Done { id, position, secret: None, replayed: true };
-        let ApiKeyPayload { api_key, position } = payload(ctx, Ok(done)).await?;
-        Ok(Self { api_key, position, secret })
+    async fn of(ctx: &Context<'_>, mut done: Done) -> Result<Self> {
+        let secret = done.secret.take();
+        let (row, position) = changed(ctx, Ok(done)).await?;
+        Ok(Self { api_key: ApiKey { row }, position, secret })
     }
 }
 
@@ -125,12 +117,8 @@ impl ApiKeyQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<ApiKey>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadApiKey)?;
-        let pool = caller(ctx).pool();
-        let row = match as_of {
-            None => find::<Row>(pool, id.as_str()).await,
-            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
-        };
-        let row = answer(ctx, row)?.filter(|row| viewer.sees(&row.partner_id));
+        let row =
+            one::<Row>(ctx, id.as_str(), as_of).await?.filter(|row| viewer.sees(&row.partner_id));
         Ok(row.map(ApiKey::from))
     }
 

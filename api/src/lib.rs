@@ -20,5 +20,6 @@ mod partner;
 mod policy;
 mod policy_group;
 mod policy_request;
+mod row;
 mod scalars;
 mod trust_certificate;

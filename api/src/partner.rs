@@ -6,6 +6,7 @@ use crate::errors::{Result, answer};
 use crate::list::{List, connection};
 use crate::loader::{contact, load};
 use crate::policy_group::PolicyGroup;
+use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
@@ -14,8 +15,6 @@ use commands::partner::{
 };
 use domain::actor::Operation;
 use domain::ids::PartnerId;
-use domain::partner::Refusal;
-use projections::fold::{find, find_at};
 use projections::page::{Order, PageRequest};
 use projections::partner::{PartnerFilter, PartnerSort, Row};
 use projections::policy_group;
@@ -101,14 +100,8 @@ pub struct PartnerPayload {
 }
 
 async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PartnerPayload> {
-    let done = answer(ctx, done)?;
-    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
-    let row = answer(ctx, row.ok_or_else(not_found))?;
-    Ok(PartnerPayload { partner: row.into(), position: Position(done.position) })
-}
-
-fn not_found() -> commands::Error {
-    commands::Error::Refused(Refusal::PartnerNotFound.into())
+    let (row, position) = changed(ctx, done).await?;
+    Ok(PartnerPayload { partner: Partner { row }, position })
 }
 
 /// Questions about partners.
@@ -128,12 +121,7 @@ impl PartnerQuery {
         if !viewer.sees(&id) {
             return Ok(None);
         }
-        let pool = caller(ctx).pool();
-        let row = match as_of {
-            None => find::<Row>(pool, id.as_str()).await,
-            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
-        };
-        Ok(answer(ctx, row)?.map(Partner::from))
+        Ok(one::<Row>(ctx, id.as_str(), as_of).await?.map(Partner::from))
     }
 
     /// Partners, newest first unless ordered otherwise.

@@ -2,10 +2,11 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::Result;
 use crate::list::{List, connection};
 use crate::loader::load;
 use crate::policy_group::PolicyGroup;
+use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
@@ -14,8 +15,6 @@ use commands::policy::{
 };
 use domain::actor::Operation;
 use domain::ids::PolicyId;
-use domain::policy::Refusal;
-use projections::fold::{find, find_at};
 use projections::page::{Order, PageRequest};
 use projections::policy::{PolicyFilter, PolicySort, PolicyStatus, Row};
 use projections::policy_group;
@@ -59,14 +58,8 @@ pub struct PolicyPayload {
 }
 
 async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PolicyPayload> {
-    let done = answer(ctx, done)?;
-    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
-    let row = answer(ctx, row.ok_or_else(not_found))?;
-    Ok(PolicyPayload { policy: row.into(), position: Position(done.position) })
-}
-
-fn not_found() -> commands::Error {
-    commands::Error::Refused(Refusal::PolicyNotFound.into())
+    let (row, position) = changed(ctx, done).await?;
+    Ok(PolicyPayload { policy: Policy { row }, position })
 }
 
 /// Drafts are for those who write them.
@@ -90,12 +83,7 @@ impl PolicyQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<Policy>> {
         caller(ctx).viewer(ctx, Operation::ReadPolicy)?;
-        let pool = caller(ctx).pool();
-        let row = match as_of {
-            None => find::<Row>(pool, id.as_str()).await,
-            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
-        };
-        let row = answer(ctx, row)?.filter(|row| readable(ctx, row));
+        let row = one::<Row>(ctx, id.as_str(), as_of).await?.filter(|row| readable(ctx, row));
         Ok(row.map(Policy::from))
     }
 

@@ -2,8 +2,9 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::Result;
 use crate::list::{List, connection};
+use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
@@ -12,8 +13,6 @@ use commands::policy_group::{
 };
 use domain::actor::Operation;
 use domain::ids::PolicyGroupId;
-use domain::policy_group::Refusal;
-use projections::fold::{find, find_at};
 use projections::page::{Order, PageRequest};
 use projections::policy_group::{PolicyGroupFilter, PolicyGroupSort, Row};
 
@@ -50,14 +49,8 @@ pub struct PolicyGroupPayload {
 }
 
 async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PolicyGroupPayload> {
-    let done = answer(ctx, done)?;
-    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
-    let row = answer(ctx, row.ok_or_else(not_found))?;
-    Ok(PolicyGroupPayload { policy_group: row.into(), position: Position(done.position) })
-}
-
-fn not_found() -> commands::Error {
-    commands::Error::Refused(Refusal::PolicyGroupNotFound.into())
+    let (row, position) = changed(ctx, done).await?;
+    Ok(PolicyGroupPayload { policy_group: PolicyGroup { row }, position })
 }
 
 /// Questions about policy groups.
@@ -75,12 +68,7 @@ impl PolicyGroupQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<PolicyGroup>> {
         caller(ctx).viewer(ctx, Operation::ReadPolicyGroup)?;
-        let pool = caller(ctx).pool();
-        let row = match as_of {
-            None => find::<Row>(pool, id.as_str()).await,
-            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
-        };
-        let row = answer(ctx, row)?;
+        let row = one::<Row>(ctx, id.as_str(), as_of).await?;
         Ok(row.map(PolicyGroup::from))
     }
 

@@ -2,11 +2,12 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::Result;
 use crate::list::{List, connection};
 use crate::loader::load;
 use crate::partner::Partner;
 use crate::policy::Policy;
+use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
@@ -16,8 +17,6 @@ use commands::policy_request::{
 };
 use domain::actor::Operation;
 use domain::ids::PolicyRequestId;
-use domain::policy_request::Refusal;
-use projections::fold::{find, find_at};
 use projections::page::{Order, PageRequest};
 use projections::policy_request::{PolicyRequestFilter, PolicyRequestSort, Row};
 use projections::{partner, policy};
@@ -68,14 +67,8 @@ pub struct PolicyRequestPayload {
 }
 
 async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PolicyRequestPayload> {
-    let done = answer(ctx, done)?;
-    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
-    let row = answer(ctx, row.ok_or_else(not_found))?;
-    Ok(PolicyRequestPayload { policy_request: row.into(), position: Position(done.position) })
-}
-
-fn not_found() -> commands::Error {
-    commands::Error::Refused(Refusal::RequestNotFound.into())
+    let (row, position) = changed(ctx, done).await?;
+    Ok(PolicyRequestPayload { policy_request: PolicyRequest { row }, position })
 }
 
 /// Questions about requests for policies.
@@ -93,12 +86,8 @@ impl PolicyRequestQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<PolicyRequest>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
-        let pool = caller(ctx).pool();
-        let row = match as_of {
-            None => find::<Row>(pool, id.as_str()).await,
-            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
-        };
-        let row = answer(ctx, row)?.filter(|row| viewer.sees(&row.partner_id));
+        let row =
+            one::<Row>(ctx, id.as_str(), as_of).await?.filter(|row| viewer.sees(&row.partner_id));
         Ok(row.map(PolicyRequest::from))
     }
 

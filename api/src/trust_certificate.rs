@@ -2,8 +2,9 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::Result;
 use crate::list::{List, connection};
+use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
@@ -12,8 +13,6 @@ use commands::trust_certificate::{
 };
 use domain::actor::Operation;
 use domain::ids::TrustCertificateId;
-use domain::trust_certificate::Refusal;
-use projections::fold::{find, find_at};
 use projections::page::{Order, PageRequest};
 use projections::trust_certificate::{Row, TrustCertificateFilter, TrustCertificateSort};
 
@@ -58,14 +57,8 @@ async fn payload(
     ctx: &Context<'_>,
     done: commands::Result<Done>,
 ) -> Result<TrustCertificatePayload> {
-    let done = answer(ctx, done)?;
-    let row = answer(ctx, find::<Row>(caller(ctx).pool(), &done.id).await)?;
-    let row = answer(ctx, row.ok_or_else(not_found))?;
-    Ok(TrustCertificatePayload { trust_certificate: row.into(), position: Position(done.position) })
-}
-
-fn not_found() -> commands::Error {
-    commands::Error::Refused(Refusal::TrustCertificateNotFound.into())
+    let (row, position) = changed(ctx, done).await?;
+    Ok(TrustCertificatePayload { trust_certificate: TrustCertificate { row }, position })
 }
 
 /// Questions about trust certificates.
@@ -83,12 +76,7 @@ impl TrustCertificateQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<TrustCertificate>> {
         caller(ctx).viewer(ctx, Operation::ReadTrustCertificate)?;
-        let pool = caller(ctx).pool();
-        let row = match as_of {
-            None => find::<Row>(pool, id.as_str()).await,
-            Some(AsOf(until)) => find_at::<Row>(pool, id.as_str(), until).await,
-        };
-        let row = answer(ctx, row)?;
+        let row = one::<Row>(ctx, id.as_str(), as_of).await?;
         Ok(row.map(TrustCertificate::from))
     }
 

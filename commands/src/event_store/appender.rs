@@ -2,12 +2,13 @@
 
 use super::judge::Facts;
 use super::{Limits, Submission, Verdict, Waiting, write};
-use crate::{Error, Result};
+use crate::Result;
 use projections::log::APPEND_LOCK;
 use projections::rebuild::fold_version;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use std::collections::VecDeque;
+use std::error::Error;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -44,7 +45,8 @@ pub(super) fn start(
 ) -> watch::Receiver<Health> {
     let begin = Health { ready: false, stopped: None, head: 0, epoch: 0 };
     let (health, receiver) = watch::channel(begin);
-    let appender = Appender { options, limits, queue, again: VecDeque::new(), health };
+    let appender =
+        Appender { options, limits, queue, again: VecDeque::new(), reported: false, health };
     tokio::spawn(appender.run());
     receiver
 }
@@ -55,6 +57,8 @@ struct Appender {
     queue: mpsc::UnboundedReceiver<Waiting>,
     /// Taken once already, and certainly not stored.
     again: VecDeque<Waiting>,
+    /// Whether the present outage has been logged.
+    reported: bool,
     health: watch::Sender<Health>,
 }
 
@@ -125,9 +129,9 @@ impl Appender {
             }
         }
         self.queue.close(); // what waits, and what comes, is answered: unavailable
-        answer_all(self.again, || Error::Unavailable);
+        answer_all(self.again, || crate::Error::Unavailable);
         while let Some(waiting) = self.queue.recv().await {
-            drop(waiting.reply.send(Err(Error::Unavailable)));
+            drop(waiting.reply.send(Err(crate::Error::Unavailable)));
         }
     }
 
@@ -140,12 +144,14 @@ impl Appender {
         match within(patience, connect(&self.options, patience)).await {
             Ok((db, epoch, head)) => {
                 self.health.send_modify(|it| *it = Health { ready: true, epoch, head, ..*it });
+                self.reported = false;
                 info!(epoch, head, "the log can be appended to");
                 Some(db)
             }
             Err(problem) => {
-                if self.health.send_if_modified(|it| std::mem::take(&mut it.ready)) {
-                    warn!(%problem, "the log cannot be appended to");
+                self.health.send_if_modified(|it| std::mem::take(&mut it.ready));
+                if !std::mem::replace(&mut self.reported, true) {
+                    warn!(problem = &problem as &dyn Error, "the log cannot be appended to");
                 }
                 tokio::time::sleep(PAUSE).await;
                 self.again.retain(|waiting| !waiting.is_withdrawn());
@@ -193,8 +199,11 @@ impl Appender {
                 Ok((verdicts, head)) => self.answer(part, verdicts, head),
                 Err(Failure::Culprit(problem)) if part.len() == 1 => {
                     db.execute("rollback").await.map_err(drop)?;
-                    error!(%problem, "an append was refused by the database");
-                    answer_all(part, || Error::fault("an append was refused by the database"));
+                    let problem = &problem as &dyn Error;
+                    error!(problem, "an append was refused by the database");
+                    answer_all(part, || {
+                        crate::Error::fault("an append was refused by the database")
+                    });
                 }
                 Err(Failure::Culprit(_)) => {
                     db.execute("rollback").await.map_err(drop)?;
@@ -203,7 +212,7 @@ impl Appender {
                     parts.push_front(part);
                 }
                 Err(Failure::Postponed(problem)) => {
-                    warn!(%problem, "a batch waits");
+                    warn!(problem = &problem as &dyn Error, "a batch waits");
                     parts.push_front(part);
                     self.wait_again(parts);
                     return Err(());
@@ -215,7 +224,7 @@ impl Appender {
                         *it = Health { ready: false, stopped: Some(why), ..*it };
                     });
                     parts.push_front(part);
-                    answer_all(parts.into_iter().flatten(), || Error::Unavailable);
+                    answer_all(parts.into_iter().flatten(), || crate::Error::Unavailable);
                     return Err(());
                 }
                 Err(Failure::Unknown(sent)) => {
@@ -265,7 +274,7 @@ fn size(submission: &Submission) -> (usize, usize) {
     (submission.events.len(), bytes.sum())
 }
 
-fn answer_all(part: impl IntoIterator<Item = Waiting>, error: impl Fn() -> Error) {
+fn answer_all(part: impl IntoIterator<Item = Waiting>, error: impl Fn() -> crate::Error) {
     for waiting in part {
         drop(waiting.reply.send(Err(error())));
     }
