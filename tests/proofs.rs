@@ -8,6 +8,7 @@ mod names_have_one_holder;
 mod nothing_acknowledged_is_lost;
 mod one_batch_is_many_decisions;
 mod one_fault_harms_nobody_else;
+mod personal_data_stays_out_of_the_log;
 mod positions_have_no_gaps;
 mod rebuild_equals_live;
 mod the_lock_is_given_back;

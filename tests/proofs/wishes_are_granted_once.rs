@@ -28,6 +28,20 @@ async fn the_same_wish_again_is_answered_with_the_same_object_and_position_and_n
 }
 
 #[tokio::test]
+async fn a_wish_is_remembered_for_thirty_days() {
+    let installation = Installation::new().await;
+    let node = installation.node();
+    let manager = policy_manager(&node).once("click");
+    manager.creates_group("Banking").await.unwrap();
+    node.forget().await.unwrap();
+    assert!(manager.creates_group("Banking").await.unwrap().replayed);
+    let aged = "update idempotency_keys set created_at = created_at - interval '31 days'";
+    installation.database.as_owner(aged).await;
+    node.forget().await.unwrap();
+    assert_eq!(codes(manager.creates_group("Banking").await), ["POLICY_GROUP_NAME_TAKEN"]);
+}
+
+#[tokio::test]
 async fn a_secret_is_not_shown_again() {
     let installation = Installation::new().await;
     let market = Market::open(&installation.node()).await;
