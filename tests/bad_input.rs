@@ -1,5 +1,6 @@
 //! Bad input gets one clear answer with all findings, and leaves no trace.
 
+use crate::support::actors::Market;
 use crate::support::http::{App, Caller};
 use serde_json::{Value, json};
 
@@ -54,6 +55,56 @@ async fn every_field_has_its_limits_and_they_hold_to_the_last_character() {
     let group = &["policyGroup: POLICY_GROUP_NOT_ALLOWED"];
     is_refused(&app, with("policyGroup", json!("banking")), group).await;
     nothing_was_stored(&app).await;
+}
+
+#[tokio::test]
+async fn every_other_text_has_its_limit_too() {
+    let app = App::start().await;
+    let market = Market::open(&app.node).await;
+    let request = market.alice.requests(&market.policy).await.unwrap().id;
+    let (partner, policy) = (market.alice.partner.as_str(), market.policy.as_str());
+    let document = crate::support::actors::document();
+    let draft = json!({"policyGroupId": market.group, "policyType": "AUTH", "name": "n",
+                       "description": "d", "version": "1", "policies": document});
+    let group = json!({"name": "n", "description": "d"});
+    let (admin, alice) = (app.admin(), app.partner("alice"));
+    let cases = [
+        (&admin, "createPolicyGroup", group.clone(), "name", 128),
+        (&admin, "createPolicyGroup", group.clone(), "description", 256),
+        (&admin, "createPolicyGroup", group, "idempotencyKey", 128),
+        (&admin, "createPolicy", draft.clone(), "name", 128),
+        (&admin, "createPolicy", draft.clone(), "description", 256),
+        (&admin, "createPolicy", draft, "version", 8),
+        (&admin, "approvePolicyRequest", json!({"policyRequestId": request}), "comment", 500),
+        (&admin, "rejectPolicyRequest", json!({"policyRequestId": request}), "reason", 500),
+        (&admin, "suspendPartner", json!({"partnerId": partner}), "reason", 500),
+        (&admin, "deactivatePartner", json!({"partnerId": partner}), "reason", 500),
+        (&admin, "deactivatePolicy", json!({"policyId": policy}), "reason", 500),
+        (
+            &alice,
+            "requestPolicy",
+            json!({"partnerId": partner, "policyId": policy}),
+            "comment",
+            500,
+        ),
+        (&alice, "generateApiKey", json!({"partnerId": partner, "policyId": policy}), "label", 36),
+    ];
+    let before: i64 = app.installation.database.ask("select count(*) from events").await;
+    for (who, mutation, base, field, max) in cases {
+        let texts = [
+            ("x".repeat(max + 1), "TOO_LONG"),
+            (" ".to_owned(), "EMPTY"),
+            ("a\u{0}b".to_owned(), "CONTROL_CHARACTER"),
+        ];
+        for (text, code) in texts {
+            let mut input = base.clone();
+            input[field] = json!(text);
+            let refused = who.does(mutation, input, "position").await;
+            assert_eq!(refused.findings(), [format!("{field}: {code}")], "{mutation}");
+        }
+    }
+    let after: i64 = app.installation.database.ask("select count(*) from events").await;
+    assert_eq!(after, before);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod access;
 mod bad_input;
+mod demo;
 mod embedded_postgres;
 mod main_job;
 mod outage;

@@ -55,6 +55,11 @@ enum Fate {
 }
 
 impl Demo {
+    /// A world of this many partners.
+    pub fn new(partners: u32, seed: u64) -> Self {
+        Self { partners, seed }
+    }
+
     /// Makes the world.
     pub async fn run(&self, commands: &Commands) -> Result<()> {
         commands.bootstrap().await?;
