@@ -12,8 +12,6 @@ use std::sync::OnceLock;
 use tokio::sync::OnceCell;
 
 const TEMPLATE: &str = "pms_template";
-/// The folders of servers begin like this, below [`memory_or_disk`].
-const FOLDER: &str = "pms-tests-";
 /// What a run needs at most.
 const ROOM: u64 = 2 << 30;
 
@@ -162,13 +160,19 @@ fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let base = memory_or_disk();
-        let turn = File::create(base.join("pms-tests.lock")).unwrap();
+        let folder = folder();
+        let turn = File::create(base.join(format!("{folder}lock"))).unwrap();
         turn.lock().unwrap(); // a run that has no lock of its own yet is not swept away
-        sweep(&base);
-        let root = base.join(format!("{FOLDER}{}", ::commands::new_id().simple()));
+        sweep(&base, &folder);
+        let root = base.join(format!("{folder}{}", ::commands::new_id().simple()));
         let bin_dir = find_binaries(Path::new("../.pms")).unwrap();
         Server::start(&Settings { root, bin_dir, durable: false }).unwrap()
     })
+}
+
+/// The folders of servers begin like this, below [`memory_or_disk`]: each account has its own.
+fn folder() -> String {
+    format!("pms-tests-{}-", rustix::process::getuid().as_raw())
 }
 
 /// Memory where there is room, as there is not in many containers.
@@ -179,9 +183,9 @@ fn memory_or_disk() -> PathBuf {
 }
 
 /// Removes what earlier runs left: a static is never dropped.
-fn sweep(base: &Path) {
+fn sweep(base: &Path, folder: &str) {
     for entry in fs::read_dir(base).unwrap().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(FOLDER);
+        let is_ours = entry.file_name().to_string_lossy().starts_with(folder);
         let is_used = File::open(entry.path().join("lock")).is_ok_and(|it| it.try_lock().is_err());
         if is_ours && !is_used {
             fs::remove_dir_all(entry.path()).ok(); // its server may still be ending: next time
