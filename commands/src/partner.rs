@@ -226,8 +226,7 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Suspend(reason.clone()))? {
-                each_key(&unit, &partner, |_| Some(api_key::Command::Suspend(reason.clone())))
-                    .await?;
+                each_key(&unit, &partner, &api_key::Command::Suspend(reason.clone())).await?;
             }
             Ok(partner.done())
         })
@@ -246,8 +245,7 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Reactivate(reason.clone()))? {
-                each_key(&unit, &partner, |_| Some(api_key::Command::Resume(reason.clone())))
-                    .await?;
+                each_key(&unit, &partner, &api_key::Command::Resume(reason.clone())).await?;
             }
             Ok(partner.done())
         })
@@ -266,8 +264,7 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
-                let end = |_: &ApiKey| Some(api_key::Command::Deactivate(reason.clone()));
-                each_key(&unit, &partner, end).await?;
+                each_key(&unit, &partner, &api_key::Command::Deactivate(reason.clone())).await?;
                 end_requests(&unit, &partner, &reason).await?;
             }
             Ok(partner.done())
@@ -377,15 +374,13 @@ async fn standing(
 async fn each_key(
     unit: &Unit,
     partner: &Stream<Partner>,
-    command: impl Fn(&ApiKey) -> Option<api_key::Command> + Send + Sync,
+    command: &api_key::Command,
 ) -> Result<()> {
     let id = partner.id.as_str().into();
     let keys = projections::api_key::live_of_partner(unit.pool(), &id, None).await?;
     unit.because_of(partner);
     for mut key in unit.load_many::<ApiKey>(&keys).await? {
-        if let Some(command) = command(&key) {
-            unit.decide(&mut key, command)?;
-        }
+        unit.decide(&mut key, command.clone())?;
     }
     Ok(())
 }
