@@ -78,7 +78,10 @@ fn fault() -> Finding {
 pub fn chain(mut error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     while let Some(source) = error.source() {
-        text = format!("{text}: {source}");
+        let cause = source.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}"); // some errors tell their cause themselves
+        }
         error = source;
     }
     text
@@ -146,6 +149,13 @@ mod tests {
         let message = r#"Invalid value for argument "input.partnerType", enumeration type"#;
         assert_eq!(quoted_field(message).as_deref(), Some("partnerType"));
         assert_eq!(quoted_field("Unknown type"), None);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let source = std::io::Error::other("no room");
+        let told = crate::config::Error::File { path: "/x".into(), source };
+        assert_eq!(chain(&told), "/x: no room");
     }
 
     #[test]
