@@ -2,7 +2,7 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::{Result, answer, beside};
+use crate::errors::{Result, answer, resolver_error};
 use crate::list::{List, connection};
 use crate::loader::load;
 use crate::partner::Partner;
@@ -89,7 +89,9 @@ impl GenerateApiKeyPayload {
         let message = "This key was shown once already; generate another one if it is lost.";
         match &self.secret {
             Some(secret) => Ok(Some(secret.expose_secret().to_owned())),
-            None => Err(beside(ctx, &Finding::new("SECRET_ALREADY_SHOWN", "secret", message))),
+            None => {
+                Err(resolver_error(ctx, &Finding::new("SECRET_ALREADY_SHOWN", "secret", message)))
+            }
         }
     }
 }

@@ -34,14 +34,11 @@ pub fn answer<T>(
         error.extensions = Some(extensions(&finding, correlation_id));
         ctx.add_error(error);
     }
-    let last = last.unwrap_or_else(fault);
-    let mut error = async_graphql::Error::new(last.message.clone());
-    error.extensions = Some(extensions(&last, correlation_id));
-    Err(error)
+    Err(resolver_error(ctx, &last.unwrap_or_else(fault)))
 }
 
-/// Puts an error beside an answer that is given all the same.
-pub fn beside(ctx: &Context<'_>, finding: &Finding) -> async_graphql::Error {
+/// A finding as the error of one resolver; what other resolvers answer is given all the same.
+pub fn resolver_error(ctx: &Context<'_>, finding: &Finding) -> async_graphql::Error {
     let mut error = async_graphql::Error::new(finding.message.clone());
     error.extensions = Some(extensions(finding, &caller(ctx).request.correlation_id));
     error

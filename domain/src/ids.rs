@@ -12,11 +12,6 @@ macro_rules! id {
         pub struct $name(pub ID);
 
         impl $name {
-            /// A name for something new, from an id that the caller drew.
-            pub fn from_uuid(id: uuid::Uuid) -> Self {
-                Self(ID(id.to_string()))
-            }
-
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0

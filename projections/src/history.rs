@@ -1,6 +1,6 @@
 //! What happened, straight from the events: nothing is derived, so nothing can be out of step.
 
-use crate::log::{LogRow, Until};
+use crate::log::LogRow;
 use crate::page::{MAX_PAGE, PageRequest};
 use crate::{Error, Result, Viewer};
 use async_graphql::{InputObject, SimpleObject};
@@ -162,16 +162,4 @@ fn position(cursor: Option<&str>) -> Result<i64> {
             Err(Error::Refused(vec![Finding::new("CURSOR_INVALID", "after", message)]))
         }
     }
-}
-
-/// The position that was the last one at an instant.
-pub async fn position_at(db: &PgPool, until: Until) -> Result<i64> {
-    let (position, time) = match until {
-        Until::Position(position) => (Some(position), None),
-        Until::Time(time) => (None, Some(time)),
-    };
-    let sql = "select coalesce(max(position), 0) from events \
-               where ($1::bigint is null or position <= $1) \
-               and ($2::timestamptz is null or recorded_at <= $2)";
-    Ok(sqlx::query_scalar(sql).bind(position).bind(time).fetch_one(db).await?)
 }

@@ -1,6 +1,6 @@
 //! Reading the log: its rows, its order, and events in today's shape.
 
-use crate::{Error, Result};
+use crate::Result;
 use chrono::{DateTime, Utc};
 use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use domain::Decide;
@@ -146,11 +146,4 @@ pub enum Until {
     Position(i64),
     /// Up to this instant, itself included.
     Time(DateTime<Utc>),
-}
-
-impl Error {
-    /// An event that points to something the log does not have.
-    pub fn dangling(what: &str) -> Self {
-        Self::Unreadable(format!("{what} is missing"))
-    }
 }

@@ -20,7 +20,7 @@ pub async fn migrate(db: &mut PgConnection) -> Result<()> {
 async fn migrate_alone(db: &mut PgConnection) -> Result<()> {
     MIGRATIONS.run(&mut *db).await.map_err(|error| Error::Database(error.into()))?;
     db.execute("grant select on _sqlx_migrations to pms_serve").await?; // for `is_current`
-    if live_version(db).await?.as_deref() != Some(&fold_version()) {
+    if live_version(db).await?.as_deref() != Some(fold_version()) {
         tracing::info!("folding the read tables");
         rebuild_alone(db, |_, _| {}).await?;
     }
@@ -36,5 +36,5 @@ pub async fn is_current(db: &mut PgConnection) -> Result<bool> {
     let applied = sqlx::query_scalar("select max(version) from _sqlx_migrations where success");
     let applied: Option<i64> = applied.fetch_one(&mut *db).await?;
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
-    Ok(applied == newest && live_version(db).await?.as_deref() == Some(&fold_version()))
+    Ok(applied == newest && live_version(db).await?.as_deref() == Some(fold_version()))
 }

@@ -305,7 +305,7 @@ async fn judge_and_write(
 ) -> Result<Sent, Failure> {
     lock(db).await?;
     let mut facts = Facts::fetch(db, submissions).await?;
-    if facts.fold_version.as_deref() != Some(&fold_version()) {
+    if facts.fold_version.as_deref() != Some(fold_version()) {
         return Err(Failure::OtherFolds);
     }
     let before = facts.head;
@@ -347,7 +347,7 @@ async fn connect(
 ) -> Result<(PgConnection, i64, i64), projections::Error> {
     let mut db = open(options, patience).await?;
     lock(&mut db).await?;
-    if projections::rebuild::live_version(&mut db).await? != Some(fold_version()) {
+    if projections::rebuild::live_version(&mut db).await?.as_deref() != Some(fold_version()) {
         return Err(projections::Error::Unreadable(
             "the read tables are not this program's: run `pms migrate`".into(),
         ));
