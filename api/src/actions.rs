@@ -31,5 +31,5 @@ pub async fn allowed_actions<A: Thing + Actions>(
         let action = possible.operation.into();
         AllowedAction { action, allowed: reason_code.is_none(), reason_code }
     };
-    Ok(state.actions().into_iter().map(action).collect())
+    Ok(state.actions(commands::now()).into_iter().map(action).collect())
 }

@@ -20,6 +20,7 @@ mod partner;
 mod policy;
 mod policy_group;
 mod policy_request;
+mod preview;
 mod row;
 mod scalars;
 mod trust_certificate;

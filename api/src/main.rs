@@ -149,6 +149,8 @@ async fn serve(config: &Config) -> Result<(), Error> {
     announce(config, &issuer);
     let schema = api::schema::schema();
     let node = Node { commands: commands.clone(), schema, issuer: Arc::new(issuer) };
+    let expiry = commands.clone();
+    tokio::spawn(async move { expiry.watch_expiry().await });
     tokio::spawn(async move { commands.forget_what_has_expired().await });
     let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
     let service = router(node).into_make_service_with_connect_info::<SocketAddr>();

@@ -1,7 +1,7 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, history, me, partner, policy, policy_group, policy_request, trust_certificate,
+    api_key, history, me, partner, policy, policy_group, policy_request, preview, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -16,6 +16,7 @@ pub struct Query(
     policy_request::PolicyRequestQuery,
     api_key::ApiKeyQuery,
     history::HistoryQuery,
+    preview::PreviewQuery,
 );
 
 /// Everything that can be done.

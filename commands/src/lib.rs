@@ -5,6 +5,7 @@ mod unit;
 pub mod api_key;
 pub mod bootstrap;
 pub mod event_store;
+pub mod expiry;
 pub mod installation;
 pub mod keys;
 pub mod partner;
@@ -14,7 +15,7 @@ pub mod policy_request;
 pub mod retention;
 pub mod trust_certificate;
 
-pub use unit::Done;
+pub use unit::{Change, Done};
 
 use chrono::{DateTime, Utc};
 use domain::Finding;
@@ -33,6 +34,7 @@ pub struct Commands {
     store: EventStore,
     keys: Arc<Keys>,
     environment: Environment,
+    appends: bool,
     queues: Arc<Queues>,
 }
 
@@ -43,7 +45,15 @@ impl Commands {
     /// The commands over a log and the keys of the installation. The keys that they issue say that
     /// they open a test system: nobody who believes development tokens is a live one.
     pub fn new(store: EventStore, keys: Arc<Keys>) -> Self {
-        Self { store, keys, environment: Environment::Test, queues: Arc::default() }
+        let environment = Environment::Test;
+        Self { store, keys, environment, appends: true, queues: Arc::default() }
+    }
+
+    /// The same commands, which decide as always and append nothing: [`Done::changes`] tells what
+    /// would happen.
+    #[must_use]
+    pub fn preview(&self) -> Self {
+        Self { appends: false, ..self.clone() }
     }
 
     /// The log.

@@ -4,8 +4,9 @@ use crate::event_store::{Name, StreamId};
 use crate::unit::{Stream, Unit};
 use crate::{Commands, Done, Request, Result, input, new_id, random};
 use async_graphql::InputObject;
+use cqrs_es::Aggregate;
 use domain::actor::Operation;
-use domain::api_key::{self, ApiKey};
+use domain::api_key;
 use domain::certificate::{Certificate, CertificatePolicy, check_partner_certificate};
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::issuance::CounterSigning;
@@ -14,10 +15,13 @@ use domain::partner::{
     check_presentation, check_registration,
 };
 use domain::policy_group::PolicyGroup;
-use domain::policy_request::{self, PolicyRequest};
+use domain::policy_request;
 use domain::reference::{PartnerType, RegisteredBy};
 use domain::text::{Checks, normal, squeezed};
 use domain::{Finding, Reason};
+use projections::api_key::Row as Key;
+use projections::held::{Held, live_of_partner};
+use projections::policy_request::Row as PolicyRequestRow;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -226,7 +230,7 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Suspend(reason.clone()))? {
-                each_key(&unit, &partner, &api_key::Command::Suspend(reason.clone())).await?;
+                each::<Key>(&unit, &partner, api_key::Command::Suspend(reason)).await?;
             }
             Ok(partner.done())
         })
@@ -245,7 +249,7 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Reactivate(reason.clone()))? {
-                each_key(&unit, &partner, &api_key::Command::Resume(reason.clone())).await?;
+                each::<Key>(&unit, &partner, api_key::Command::Resume(reason)).await?;
             }
             Ok(partner.done())
         })
@@ -264,8 +268,11 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
-                each_key(&unit, &partner, &api_key::Command::Deactivate(reason.clone())).await?;
-                end_requests(&unit, &partner, &reason).await?;
+                each::<Key>(&unit, &partner, api_key::Command::Deactivate(reason.clone())).await?;
+                let end = policy_request::Command::End(reason);
+                for ended in each::<PolicyRequestRow>(&unit, &partner, end).await? {
+                    crate::policy_request::release_link(&unit, &ended);
+                }
             }
             Ok(partner.done())
         })
@@ -369,32 +376,25 @@ async fn standing(
     Ok((partner, reason))
 }
 
-/// Decides about every key of the partner that has not ended; each event names the partner's as
-/// its cause.
-async fn each_key(
+/// Decides about everything of one kind that the partner holds and that has not ended; each event
+/// names the partner's as its cause.
+async fn each<R>(
     unit: &Unit,
     partner: &Stream<Partner>,
-    command: &api_key::Command,
-) -> Result<()> {
-    let id = partner.id.as_str().into();
-    let keys = projections::api_key::live_of_partner(unit.pool(), &id, None).await?;
+    command: <R::Noun as Aggregate>::Command,
+) -> Result<Vec<Stream<R::Noun>>>
+where
+    R: Held,
+    <R::Noun as Aggregate>::Command: Clone,
+    Vec<Finding>: From<<R::Noun as Aggregate>::Error>,
+{
+    let held = live_of_partner::<R>(unit.pool(), &partner.id.as_str().into()).await?;
+    let mut streams = unit.load_many::<R::Noun>(&held).await?;
     unit.because_of(partner);
-    for mut key in unit.load_many::<ApiKey>(&keys).await? {
-        unit.decide(&mut key, command.clone())?;
+    for stream in &mut streams {
+        unit.decide(stream, command.clone())?;
     }
-    Ok(())
-}
-
-/// Ends every request of the partner that is open or approved.
-async fn end_requests(unit: &Unit, partner: &Stream<Partner>, reason: &Reason) -> Result<()> {
-    let id = partner.id.as_str().into();
-    let requests = projections::policy_request::live_of_partner(unit.pool(), &id).await?;
-    unit.because_of(partner);
-    for mut request in unit.load_many::<PolicyRequest>(&requests).await? {
-        unit.decide(&mut request, policy_request::Command::End(reason.clone()))?;
-        crate::policy_request::release_link(unit, &request);
-    }
-    Ok(())
+    Ok(streams)
 }
 
 /// The findings of another noun, told about the field that named it.

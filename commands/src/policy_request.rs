@@ -12,6 +12,7 @@ use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
 use domain::policy_request::{Command, Comment, Link, PolicyRequest, Refusal};
 use domain::{Finding, Reason};
+use projections::held::live_under_policy;
 use serde::Serialize;
 
 /// A partner's wish to work under a policy.
@@ -259,8 +260,8 @@ async fn owner(unit: &Unit, stream: &Stream<PolicyRequest>) -> Result<Stream<Par
 async fn end_keys(unit: &Unit, stream: &Stream<PolicyRequest>, reason: &Reason) -> Result<()> {
     let Some(link) = stream.link() else { return Ok(()) };
     unit.fence(crate::partner::holds(link.partner_id.as_str())).await?;
-    let (partner, policy) = (&link.partner_id, Some(&link.policy_id));
-    let keys = projections::api_key::live_of_partner(unit.pool(), partner, policy).await?;
+    let (partner, policy) = (&link.partner_id, &link.policy_id);
+    let keys = live_under_policy::<projections::api_key::Row>(unit.pool(), partner, policy).await?;
     unit.because_of(stream);
     for mut key in unit.load_many::<ApiKey>(&keys).await? {
         unit.decide(&mut key, api_key::Command::Deactivate(reason.clone()))?;

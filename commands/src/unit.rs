@@ -32,6 +32,19 @@ pub struct Done {
     pub secret: Option<SecretString>,
     /// Whether the wish was granted earlier, under the same idempotency key.
     pub replayed: bool,
+    /// What would happen, in the order of the log; told by a preview only.
+    pub changes: Vec<Change>,
+}
+
+/// An event that would be appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The kind of thing it would happen to.
+    pub noun: &'static str,
+    /// The thing's id.
+    pub id: String,
+    /// What would happen, such as `deactivated`.
+    pub event: String,
 }
 
 /// What a decision leads to when it is accepted.
@@ -140,6 +153,11 @@ impl Commands {
     ) -> Result<Option<Result<Done>>> {
         let mut submission = unit.take();
         match decided {
+            Ok(decided) if !self.appends => {
+                let position = projections::log::head(self.store.pool()).await?;
+                let changes = submission.events.into_iter().map(Change::from).collect();
+                Ok(Some(Ok(Done { changes, ..decided.at(position) })))
+            }
             Ok(decided) => {
                 submission.idempotency_key = key.map(|key| IdempotencyKey {
                     object_id: decided.id.clone(),
@@ -193,7 +211,8 @@ impl Commands {
                 "This key was used for another input.",
             )),
             Some(Granted { object_id: id, position, .. }) => {
-                Ok(Some(Done { id, position, secret: None, replayed: true }))
+                let (secret, changes) = (None, Vec::new());
+                Ok(Some(Done { id, position, secret, replayed: true, changes }))
             }
         }
     }
@@ -203,7 +222,7 @@ impl Commands {
         request: &Request,
         input: &I,
     ) -> Result<Option<IdempotencyKey>> {
-        let Some(key) = input.idempotency_key() else { return Ok(None) };
+        let Some(key) = input.idempotency_key().filter(|_| self.appends) else { return Ok(None) };
         let mut checks = domain::text::Checks::default();
         checks.line("idempotencyKey", key, 128);
         checks.done()?;
@@ -230,9 +249,16 @@ impl Commands {
     }
 }
 
+impl From<NewEvent> for Change {
+    fn from(NewEvent { stream, event_type: event, .. }: NewEvent) -> Self {
+        Self { noun: stream.aggregate_type, id: stream.aggregate_id, event }
+    }
+}
+
 impl Decided {
     fn at(self, position: i64) -> Done {
-        Done { id: self.id, position, secret: self.secret, replayed: false }
+        let (Self { id, secret, .. }, changes) = (self, Vec::new());
+        Done { id, position, secret, replayed: false, changes }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::Finding;
 use crate::actor::Operation;
 use crate::text::Checks;
+use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::persist::EventUpcaster;
 
@@ -22,10 +23,19 @@ pub trait Decide: Aggregate {
     }
 }
 
+/// A noun of which something ends at an instant that everybody can read off it.
+///
+/// Expiry is no state: nothing is decided or shown by whether the log was told. The event is a
+/// remark, appended once, for those who follow the log.
+pub trait Expires: Decide {
+    /// Tell what has expired by `now` and was not told yet; nothing when there is nothing to tell.
+    fn expire(now: DateTime<Utc>) -> Self::Command;
+}
+
 /// What can be done with a noun in its present state, told by `decide` itself.
 pub trait Actions: Decide {
-    /// Every command that a person can give, with what would come of it.
-    fn actions(&self) -> Vec<Possible>;
+    /// Every command that a person can give, with what would come of it at `now`.
+    fn actions(&self, now: DateTime<Utc>) -> Vec<Possible>;
 
     /// What would come of `command`, as far as this noun alone can tell.
     fn possible(&self, operation: Operation, command: Self::Command) -> Possible

@@ -184,7 +184,7 @@ impl ApiKey {
 aggregate!(ApiKey, "api_key");
 
 impl Actions for ApiKey {
-    fn actions(&self) -> Vec<Possible> {
+    fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
         vec![self.possible(Operation::DeactivateApiKey, Command::Deactivate(Reason::any()))]
     }
 }

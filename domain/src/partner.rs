@@ -353,7 +353,7 @@ fn accepted(profile: &Profile, certificate: AcceptedCertificate) -> Vec<Event> {
 aggregate!(Partner, "partner");
 
 impl Actions for Partner {
-    fn actions(&self) -> Vec<Possible> {
+    fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
         vec![
             self.possible(Operation::SuspendPartner, Command::Suspend(Reason::any())),
             self.possible(Operation::ReactivatePartner, Command::Reactivate(Reason::any())),

@@ -10,6 +10,7 @@ use crate::ids::PolicyGroupId;
 use crate::policy_document::{PolicyType, validate};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantNames};
@@ -250,7 +251,7 @@ aggregate!(Policy, "policy");
 
 impl Actions for Policy {
     /// Whether requests hold a policy in place is not known here.
-    fn actions(&self) -> Vec<Possible> {
+    fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
         let (name, description, version) = (String::new(), String::new(), String::new());
         let other = Content { name, description, version, policies: Value::Null };
         let deactivate = Command::Deactivate { reason: Reason::any(), live_requests: 0 };

@@ -7,6 +7,7 @@ use crate::actor::Operation;
 use crate::aggregate::{Actions, Possible};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -160,7 +161,7 @@ aggregate!(PolicyGroup, "policy_group");
 
 impl Actions for PolicyGroup {
     /// Whether policies hold a group open is not known here.
-    fn actions(&self) -> Vec<Possible> {
+    fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
         let other = Description { name: String::new(), description: String::new() };
         let deactivate = Command::Deactivate { reason: Reason::any(), live_policies: 0 };
         vec![

@@ -9,6 +9,7 @@ use crate::actor::Operation;
 use crate::aggregate::{Actions, Possible};
 use crate::ids::{PartnerId, PolicyId};
 use crate::text::Checks;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -214,7 +215,7 @@ impl PolicyRequest {
 aggregate!(PolicyRequest, "policy_request");
 
 impl Actions for PolicyRequest {
-    fn actions(&self) -> Vec<Possible> {
+    fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
         vec![
             self.possible(Operation::ApprovePolicyRequest, Command::Approve(None)),
             self.possible(Operation::RejectPolicyRequest, Command::Reject(Reason::any())),

@@ -143,7 +143,7 @@ impl TrustCertificate {
 aggregate!(TrustCertificate, "trust_certificate");
 
 impl Actions for TrustCertificate {
-    fn actions(&self) -> Vec<Possible> {
+    fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
         vec![
             self.possible(Operation::DisableTrustCertificate, Command::Disable(Reason::any())),
             self.possible(Operation::EnableTrustCertificate, Command::Enable(Reason::any())),

@@ -1,6 +1,7 @@
 //! API keys, as they can be asked for: never the key itself.
 
 use crate::fold::{Fold, RecordedOf};
+use crate::held::Held;
 use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -8,7 +9,6 @@ use domain::api_key::{ApiKey, Event};
 use domain::ids::{ApiKeyId, PartnerId, PolicyGroupId, PolicyId};
 use domain::reference::PartnerType;
 use serde::{Deserialize, Serialize};
-use sqlx::PgExecutor;
 use strum::Display;
 
 /// What may be known of an API key.
@@ -187,14 +187,6 @@ impl Listed for Row {
     }
 }
 
-/// The keys of a partner that have not ended, under one policy or all.
-pub async fn live_of_partner(
-    db: impl PgExecutor<'_>,
-    partner: &PartnerId,
-    policy: Option<&PolicyId>,
-) -> crate::Result<Vec<String>> {
-    let sql = "select id from read.api_key where partner_id = $1 and status <> 'DEACTIVATED' \
-               and ($2::text is null or policy_id = $2) order by id";
-    let query = sqlx::query_scalar(sql).bind(partner.as_str());
-    Ok(query.bind(policy.map(PolicyId::as_str)).fetch_all(db).await?)
+impl Held for Row {
+    const LIVE: &'static [&'static str] = &["ACTIVE", "SUSPENDED"];
 }

@@ -1,5 +1,6 @@
 //! What happened, straight from the events: nothing is derived, so nothing can be out of step.
 
+use crate::held::belongs;
 use crate::log::LogRow;
 use crate::page::{MAX_PAGE, PageRequest};
 use crate::{Error, Result, Viewer};
@@ -62,14 +63,6 @@ pub struct HistoryFilter {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// Which streams belong to which partner: what a partner may read of the log.
-const BELONGS: &str = "exists (select from read.partner p where p.id = any($P) \
-       and aggregate_type = 'partner' and aggregate_id = p.id) \
-    or exists (select from read.policy_request r where r.partner_id = any($P) \
-       and aggregate_type = 'policy_request' and aggregate_id = r.id) \
-    or exists (select from read.api_key k where k.partner_id = any($P) \
-       and aggregate_type = 'api_key' and aggregate_id = k.id)";
-
 /// A part of the history in the order of the log; cursors are positions.
 #[derive(Debug)]
 pub struct HistoryPage {
@@ -99,8 +92,8 @@ pub async fn history(
          and ($9::text[] is null or {}) and ($10::text[] is null or {}) \
          order by position limit {}",
         crate::log::COLUMNS,
-        BELONGS.replace("$P", "$9"),
-        BELONGS.replace("$P", "$10"),
+        belongs("$9"),
+        belongs("$10"),
         limit + 1
     );
     let rows: Vec<LogRow> = sqlx::query_as(&sql)

@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod fold;
+pub mod held;
 pub mod history;
 pub mod log;
 pub mod migrate;

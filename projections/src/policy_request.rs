@@ -1,6 +1,7 @@
 //! Partners' requests for policies, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
+use crate::held::Held;
 use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -198,22 +199,16 @@ impl Listed for Row {
     }
 }
 
+impl Held for Row {
+    const LIVE: &'static [&'static str] = &["PENDING", "APPROVED"];
+}
+
 /// How many requests for a policy are open or approved.
 pub async fn live_for_policy(db: impl PgExecutor<'_>, policy: &PolicyId) -> crate::Result<usize> {
     let sql = "select count(*) from read.policy_request \
                where policy_id = $1 and status in ('PENDING', 'APPROVED')";
     let count: i64 = sqlx::query_scalar(sql).bind(policy.as_str()).fetch_one(db).await?;
     Ok(usize::try_from(count).unwrap_or_default())
-}
-
-/// The open and approved requests of a partner.
-pub async fn live_of_partner(
-    db: impl PgExecutor<'_>,
-    partner: &PartnerId,
-) -> crate::Result<Vec<String>> {
-    let sql = "select id from read.policy_request \
-               where partner_id = $1 and status in ('PENDING', 'APPROVED') order by id";
-    Ok(sqlx::query_scalar(sql).bind(partner.as_str()).fetch_all(db).await?)
 }
 
 /// The approved request of a partner for a policy.

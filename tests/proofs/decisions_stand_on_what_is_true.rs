@@ -4,6 +4,7 @@
 use crate::support::actors::{Market, Person};
 use crate::support::commands::{Installation, codes, overtaken};
 use ::commands::{Commands, Error};
+use projections::held::live_of_partner;
 use projections::{api_key, fold, policy_request};
 
 /// An installation of two nodes and a market.
@@ -171,7 +172,8 @@ async fn a_request_made_while_its_partner_is_being_deactivated_ends_with_it() {
     ended.unwrap();
     requested.unwrap();
     let partner = alice.partner.as_str().into();
-    let live = policy_request::live_of_partner(two.here.store().pool(), &partner).await.unwrap();
+    let pool = two.here.store().pool();
+    let live = live_of_partner::<policy_request::Row>(pool, &partner).await.unwrap();
     assert!(live.is_empty());
 }
 

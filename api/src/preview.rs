@@ -1,0 +1,89 @@
+//! What a command would change: decided by the same code, appended nowhere.
+
+use crate::caller::caller;
+use crate::errors::{Result, answer};
+use crate::scalars::Position;
+use async_graphql::{Context, Object, SimpleObject};
+use commands::api_key::DeactivateApiKey;
+use commands::partner::{DeactivatePartner, ReactivatePartner, SuspendPartner};
+use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
+use commands::policy_group::DeactivatePolicyGroup;
+use commands::policy_request::{RejectPolicyRequest, RevokePolicyRequest, WithdrawPolicyRequest};
+use commands::trust_certificate::DisableTrustCertificate;
+use commands::{Change, Done};
+
+/// What would happen to one thing.
+#[derive(SimpleObject)]
+pub struct PreviewedChange {
+    /// The kind of thing, such as `api_key`.
+    noun: &'static str,
+    /// Its id.
+    id: String,
+    /// What would happen, such as `deactivated`.
+    event: String,
+}
+
+impl From<Change> for PreviewedChange {
+    fn from(Change { noun, id, event }: Change) -> Self {
+        Self { noun, id, event }
+    }
+}
+
+/// What a command would change now.
+#[derive(SimpleObject)]
+pub struct Preview {
+    /// Everything that would happen, in order; empty when nothing would.
+    changes: Vec<PreviewedChange>,
+    /// Where the log stood.
+    position: Position,
+}
+
+fn preview(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Preview> {
+    let Done { position, changes, .. } = answer(ctx, done)?;
+    let changes = changes.into_iter().map(Into::into).collect();
+    Ok(Preview { changes, position: Position(position) })
+}
+
+/// Every command that ends or stops something, by the name of its mutation.
+pub struct Previews;
+
+/// The question what a command would change.
+#[derive(Default)]
+pub struct PreviewQuery;
+
+#[Object]
+impl PreviewQuery {
+    /// What a command would change, or the refusal that it would meet; nothing is appended.
+    async fn preview(&self) -> Previews {
+        Previews
+    }
+}
+
+macro_rules! previews {
+    ($($command:ident($Input:ident);)*) => {
+        #[Object]
+        impl Previews {
+            $(
+                /// What the mutation of this name would change.
+                async fn $command(&self, ctx: &Context<'_>, input: $Input) -> Result<Preview> {
+                    let caller = caller(ctx);
+                    let commands = caller.commands.preview();
+                    preview(ctx, commands.$command(&caller.request, &input).await)
+                }
+            )*
+        }
+    };
+}
+previews! {
+    suspend_partner(SuspendPartner);
+    reactivate_partner(ReactivatePartner);
+    deactivate_partner(DeactivatePartner);
+    disable_trust_certificate(DisableTrustCertificate);
+    deactivate_policy_group(DeactivatePolicyGroup);
+    deactivate_policy(DeactivatePolicy);
+    discard_draft_policy(DiscardDraftPolicy);
+    reject_policy_request(RejectPolicyRequest);
+    withdraw_policy_request(WithdrawPolicyRequest);
+    revoke_policy_request(RevokePolicyRequest);
+    deactivate_api_key(DeactivateApiKey);
+}

@@ -1,0 +1,108 @@
+//! Tells the log what has expired, once and at its instant. Nothing waits for it: what has expired
+//! is told by its own `expires_at`, whether this runs or not.
+
+use crate::event_store::StreamId;
+use crate::{Commands, Input, Request, Result, now};
+use chrono::{DateTime, Utc};
+use domain::Finding;
+use domain::actor::Actor;
+use domain::aggregate::Expires;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+use std::time::Duration;
+use tracing::warn;
+
+/// How often the read tables are asked; one statement over their indexes.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many are told in one turn.
+const BATCH: i64 = 1_000;
+/// Commands that are under way at once: as many as make full batches.
+const AT_ONCE: usize = 64;
+
+/// Something has expired. Repeating it tells nothing twice, so several nodes do no harm.
+#[derive(Debug, Serialize)]
+struct Expire;
+
+impl Input for Expire {
+    const MUTATION: &'static str = "expire";
+    fn idempotency_key(&self) -> Option<&str> {
+        None
+    }
+    fn expected_version(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// A noun whose read table has the column `next_expiry`: the next instant at which the log is to be
+/// told something, null when there is none.
+struct Expiring {
+    table: &'static str,
+    tell: for<'a> fn(&'a Commands, String, DateTime<Utc>) -> BoxFuture<'a, Result<()>>,
+}
+
+impl Expiring {
+    const fn of<A>() -> Self
+    where
+        A: Expires + 'static,
+        Vec<Finding>: From<A::Error>,
+    {
+        Self { table: A::TYPE, tell: |commands, id, now| commands.tell::<A>(id, now).boxed() }
+    }
+}
+
+/// Every noun of which something expires.
+const EXPIRING: &[Expiring] = &[];
+
+impl Commands {
+    /// Tells what expires, as long as it runs.
+    pub async fn watch_expiry(&self) {
+        let mut turn = tokio::time::interval(EVERY);
+        loop {
+            turn.tick().await;
+            if let Err(problem) = self.tell_expired(now()).await {
+                warn!(%problem, "what has expired was not told");
+            }
+        }
+    }
+
+    /// Tells what has expired by `now` and was not told yet, the oldest first and at most 1,000 at a
+    /// time. How much that was.
+    pub async fn tell_expired(&self, now: DateTime<Utc>) -> Result<usize> {
+        let due = self.due(now).await?.into_iter();
+        let telling: Vec<_> = due.map(|(expiring, id)| (expiring.tell)(self, id, now)).collect();
+        let told = telling.len();
+        stream::iter(telling).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        Ok(told)
+    }
+
+    async fn due(&self, now: DateTime<Utc>) -> Result<Vec<(&'static Expiring, String)>> {
+        let Some(sql) = due_sql() else { return Ok(Vec::new()) };
+        let query = sqlx::query_as(&sql).bind(now).bind(BATCH);
+        let due: Vec<(String, String)> = query.fetch_all(self.store().pool()).await?;
+        let expiring = |table: &str| EXPIRING.iter().find(|it| it.table == table);
+        Ok(due.into_iter().filter_map(|(table, id)| Some((expiring(&table)?, id))).collect())
+    }
+
+    async fn tell<A>(&self, id: String, now: DateTime<Utc>) -> Result<()>
+    where
+        A: Expires + 'static,
+        Vec<Finding>: From<A::Error>,
+    {
+        let (request, id) = (Request::new(Actor::system()), id.as_str());
+        let done = self.run(&request, &Expire, StreamId::of::<A>(id), |unit| async move {
+            let mut stream = unit.load::<A>(id).await?;
+            unit.decide(&mut stream, A::expire(now))?;
+            Ok(stream.done())
+        });
+        done.await.map(drop)
+    }
+}
+
+fn due_sql() -> Option<String> {
+    let tables = EXPIRING.iter().map(|Expiring { table, .. }| {
+        format!("select '{table}', id, next_expiry from read.{table} where next_expiry <= $1")
+    });
+    let all = tables.reduce(|all, table| format!("{all} union all {table}"))?;
+    Some(format!("select * from ({all}) as due(table_name, id, at) order by at limit $2"))
+}
