@@ -102,6 +102,8 @@ fn mutations(market: &Market, request: &str, key: &str) -> Vec<(&'static str, Va
         ("revokePolicyRequest", json!({"policyRequestId": request, "reason": reason})),
         ("generateApiKey", json!({"partnerId": partner, "policyId": policy, "label": "l"})),
         ("deactivateApiKey", json!({"apiKeyId": key, "reason": reason})),
+        ("confirmProposal", json!({"proposalId": "x"})),
+        ("refuseProposal", json!({"proposalId": "x", "reason": reason})),
     ]
 }
 

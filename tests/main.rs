@@ -9,6 +9,7 @@ mod embedded_postgres;
 mod main_job;
 mod outage;
 mod proofs;
+mod proposal;
 mod schema_is_current;
 mod stored_events;
 mod support;

@@ -9,11 +9,13 @@ use domain::policy::{self, Content, Policy};
 use domain::policy_document::PolicyType;
 use domain::policy_group::{self, Description, PolicyGroup};
 use domain::policy_request::{self, Comment, PolicyRequest};
+use domain::proposal::{self, Proposal, Proposed, ProposedAction};
 use domain::reference::{PartnerType, TrustDomain};
 use domain::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
 use domain::{Decide, Reason};
 use projections::log::LogRow;
 use serde::Serialize;
+use serde_json::json;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use strum::VariantNames;
@@ -132,6 +134,22 @@ fn every_event_of_an_api_key_is_kept() {
     ]);
 }
 
+#[test]
+fn every_event_of_a_proposal_is_kept() {
+    are_kept::<Proposal>(vec![
+        proposal::Event::Proposed(Proposed {
+            action: ProposedAction::DeactivatePartner,
+            target: "bank".to_owned(),
+            input: json!({"partner_id": "bank", "reason": "gone"}),
+            proposed_by: "alice".to_owned(),
+            expires_at: instant(),
+        }),
+        proposal::Event::Confirmed {},
+        proposal::Event::Refused { reason: reason() },
+        proposal::Event::Lapsed { lapsed_at: instant() },
+    ]);
+}
+
 /// A kind that is gone from the program is still in somebody's log.
 #[test]
 fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
@@ -142,6 +160,7 @@ fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
         names::<Policy>(),
         names::<PolicyRequest>(),
         names::<ApiKey>(),
+        names::<Proposal>(),
     ]
     .concat();
     for file in std::fs::read_dir("stored_events").unwrap() {

@@ -23,13 +23,18 @@ pub async fn allowed_actions<A: Thing + Actions>(
     id: &str,
     own: bool,
 ) -> Result<Vec<AllowedAction>> {
-    let actor = &caller(ctx).request.actor;
     let state = load::<A>(ctx, id).await?.unwrap_or_default();
+    Ok(as_allowed(ctx, own, state.actions(commands::now())))
+}
+
+/// What of the possible the caller's roles allow.
+pub fn as_allowed(ctx: &Context<'_>, own: bool, possible: Vec<Possible>) -> Vec<AllowedAction> {
+    let actor = &caller(ctx).request.actor;
     let action = |possible: Possible| {
         let may = actor.may(possible.operation, own);
         let reason_code = if may { possible.refusal } else { Some("FORBIDDEN") };
         let action = possible.operation.into();
         AllowedAction { action, allowed: reason_code.is_none(), reason_code }
     };
-    Ok(state.actions(commands::now()).into_iter().map(action).collect())
+    possible.into_iter().map(action).collect()
 }

@@ -29,10 +29,23 @@ pub struct Config {
     pub oidc_issuer: Option<String>,
     /// `PMS_OIDC_AUDIENCE`: whom tokens have to be meant for.
     pub oidc_audience: String,
+    /// `PMS_FOUR_EYES`: whether new roots of trust and the ends of partners and policies need a
+    /// second person: `on` or `off`.
+    pub four_eyes: FourEyes,
     /// `PMS_LOG`: what to log, as a filter of `tracing`.
     pub log: String,
     /// `PMS_LOG_FORMAT`: `text` for people, `json` for machines.
     pub log_format: LogFormat,
+}
+
+/// Whether some commands need a second person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FourEyes {
+    /// They are proposed first, and confirmed by somebody else.
+    On,
+    /// One person is enough.
+    Off,
 }
 
 /// How log lines look.
@@ -55,6 +68,7 @@ impl Default for Config {
             key_dir: None,
             oidc_issuer: None,
             oidc_audience: "pms".to_owned(),
+            four_eyes: FourEyes::Off,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }

@@ -21,6 +21,7 @@ mod policy;
 mod policy_group;
 mod policy_request;
 mod preview;
+mod proposal;
 mod row;
 mod scalars;
 mod trust_certificate;

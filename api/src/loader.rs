@@ -128,5 +128,6 @@ things!(
     policy_group::PolicyGroup,
     policy::Policy,
     policy_request::PolicyRequest,
-    api_key::ApiKey
+    api_key::ApiKey,
+    proposal::Proposal
 );

@@ -6,6 +6,7 @@ use crate::errors::{Result, answer};
 use crate::list::{List, connection};
 use crate::loader::{contact, load};
 use crate::policy_group::PolicyGroup;
+use crate::proposal::{Proposal, waiting};
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
@@ -102,6 +103,17 @@ pub struct PartnerPayload {
 async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<PartnerPayload> {
     let (row, position) = changed(ctx, done).await?;
     Ok(PartnerPayload { partner: Partner { row }, position })
+}
+
+/// A partner after its end was wished.
+#[derive(SimpleObject)]
+pub struct DeactivatePartnerPayload {
+    /// As it stands now: unchanged while a proposal waits.
+    partner: Partner,
+    /// What waits for a second person, where the installation wants one.
+    proposal: Option<Proposal>,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
 }
 
 /// Questions about partners.
@@ -204,8 +216,12 @@ impl PartnerMutation {
         &self,
         ctx: &Context<'_>,
         input: DeactivatePartner,
-    ) -> Result<PartnerPayload> {
+    ) -> Result<DeactivatePartnerPayload> {
         let caller = caller(ctx);
-        payload(ctx, caller.commands.deactivate_partner(&caller.request, &input).await).await
+        let done = answer(ctx, caller.commands.deactivate_partner(&caller.request, &input).await)?;
+        let proposal = waiting(ctx, &done).await?;
+        let done = Done { id: input.partner_id.as_str().to_owned(), ..done };
+        let (row, position) = changed(ctx, Ok(done)).await?;
+        Ok(DeactivatePartnerPayload { partner: Partner { row }, proposal, position })
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::Result;
+use crate::errors::{Result, answer};
 use crate::list::{List, connection};
 use crate::loader::load;
 use crate::policy_group::PolicyGroup;
+use crate::proposal::{Proposal, waiting};
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
@@ -66,6 +67,17 @@ async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Poli
 fn readable(ctx: &Context<'_>, row: &Row) -> bool {
     let public = matches!(row.status, PolicyStatus::Published | PolicyStatus::Deactivated);
     public || caller(ctx).request.actor.may_on_any(Operation::ReadDraftPolicy)
+}
+
+/// A policy after its end was wished.
+#[derive(SimpleObject)]
+pub struct DeactivatePolicyPayload {
+    /// As it stands now: unchanged while a proposal waits.
+    policy: Policy,
+    /// What waits for a second person, where the installation wants one.
+    proposal: Option<Proposal>,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
 }
 
 /// Questions about policies.
@@ -155,8 +167,12 @@ impl PolicyMutation {
         &self,
         ctx: &Context<'_>,
         input: DeactivatePolicy,
-    ) -> Result<PolicyPayload> {
+    ) -> Result<DeactivatePolicyPayload> {
         let caller = caller(ctx);
-        payload(ctx, caller.commands.deactivate_policy(&caller.request, &input).await).await
+        let done = answer(ctx, caller.commands.deactivate_policy(&caller.request, &input).await)?;
+        let proposal = waiting(ctx, &done).await?;
+        let done = Done { id: input.policy_id.as_str().to_owned(), ..done };
+        let (row, position) = changed(ctx, Ok(done)).await?;
+        Ok(DeactivatePolicyPayload { policy: Policy { row }, proposal, position })
     }
 }

@@ -9,6 +9,7 @@ use commands::partner::{DeactivatePartner, ReactivatePartner, SuspendPartner};
 use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
 use commands::policy_group::DeactivatePolicyGroup;
 use commands::policy_request::{RejectPolicyRequest, RevokePolicyRequest, WithdrawPolicyRequest};
+use commands::proposal::ConfirmProposal;
 use commands::trust_certificate::DisableTrustCertificate;
 use commands::{Change, Done};
 
@@ -86,4 +87,5 @@ previews! {
     withdraw_policy_request(WithdrawPolicyRequest);
     revoke_policy_request(RevokePolicyRequest);
     deactivate_api_key(DeactivateApiKey);
+    confirm_proposal(ConfirmProposal);
 }

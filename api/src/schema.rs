@@ -1,7 +1,8 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, history, me, partner, policy, policy_group, policy_request, preview, trust_certificate,
+    api_key, history, me, partner, policy, policy_group, policy_request, preview, proposal,
+    trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -15,6 +16,7 @@ pub struct Query(
     policy::PolicyQuery,
     policy_request::PolicyRequestQuery,
     api_key::ApiKeyQuery,
+    proposal::ProposalQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );
@@ -28,6 +30,7 @@ pub struct Mutation(
     policy::PolicyMutation,
     policy_request::PolicyRequestMutation,
     api_key::ApiKeyMutation,
+    proposal::ProposalMutation,
 );
 
 /// The schema of this program.

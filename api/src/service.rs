@@ -1,6 +1,6 @@
 //! Putting a node together: database, keys, commands.
 
-use crate::config::Config;
+use crate::config::{Config, FourEyes};
 use crate::embedded_postgres::{self, Server, Settings, find_binaries};
 use commands::Commands;
 use commands::event_store::{EventStore, Limits};
@@ -153,6 +153,7 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     let keys = Keys::open(&config.key_dir(), !adopted)?;
     let store = EventStore::start(pool, database.serving.clone(), Limits::default());
     let commands = Commands::new(store, Arc::new(keys));
+    let commands = commands.with_four_eyes(config.four_eyes == FourEyes::On);
     commands.adopt_keys().await.map_err(start_error)?;
     Ok(commands)
 }

@@ -2,8 +2,9 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::Result;
+use crate::errors::{Result, answer};
 use crate::list::{List, connection};
+use crate::proposal::{Proposal, waiting};
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
@@ -61,6 +62,17 @@ async fn payload(
     Ok(TrustCertificatePayload { trust_certificate: TrustCertificate { row }, position })
 }
 
+/// A trust certificate after its upload.
+#[derive(SimpleObject)]
+pub struct UploadTrustCertificatePayload {
+    /// The certificate; null while a proposal waits.
+    trust_certificate: Option<TrustCertificate>,
+    /// What waits for a second person, where the installation wants one for new roots.
+    proposal: Option<Proposal>,
+    /// Where the log stands: what was asked for is in it up to here.
+    position: Position,
+}
+
 /// Questions about trust certificates.
 #[derive(Default)]
 pub struct TrustCertificateQuery;
@@ -109,9 +121,15 @@ impl TrustCertificateMutation {
         &self,
         ctx: &Context<'_>,
         input: UploadTrustCertificate,
-    ) -> Result<TrustCertificatePayload> {
+    ) -> Result<UploadTrustCertificatePayload> {
         let caller = caller(ctx);
-        payload(ctx, caller.commands.upload_trust_certificate(&caller.request, &input).await).await
+        let done = caller.commands.upload_trust_certificate(&caller.request, &input).await;
+        let done = answer(ctx, done)?;
+        let position = Position(done.position);
+        let proposal = waiting(ctx, &done).await?;
+        let row = if done.proposed { None } else { one::<Row>(ctx, &done.id, None).await? };
+        let trust_certificate = row.map(TrustCertificate::from);
+        Ok(UploadTrustCertificatePayload { trust_certificate, proposal, position })
     }
 
     /// Trusts a certificate, and what stands below it, no more for a while.

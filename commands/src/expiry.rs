@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
 use domain::aggregate::Expires;
+use domain::proposal::Proposal;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
@@ -52,7 +53,7 @@ impl Expiring {
 }
 
 /// Every noun of which something expires.
-const EXPIRING: &[Expiring] = &[];
+const EXPIRING: &[Expiring] = &[Expiring::of::<Proposal>()];
 
 impl Commands {
     /// Tells what expires, as long as it runs.

@@ -12,6 +12,7 @@ pub mod partner;
 pub mod policy;
 pub mod policy_group;
 pub mod policy_request;
+pub mod proposal;
 pub mod retention;
 pub mod trust_certificate;
 
@@ -35,6 +36,7 @@ pub struct Commands {
     keys: Arc<Keys>,
     environment: Environment,
     appends: bool,
+    four_eyes: bool,
     queues: Arc<Queues>,
 }
 
@@ -46,7 +48,15 @@ impl Commands {
     /// they open a test system: nobody who believes development tokens is a live one.
     pub fn new(store: EventStore, keys: Arc<Keys>) -> Self {
         let environment = Environment::Test;
-        Self { store, keys, environment, appends: true, queues: Arc::default() }
+        let (appends, four_eyes) = (true, false);
+        Self { store, keys, environment, appends, four_eyes, queues: Arc::default() }
+    }
+
+    /// The same commands; whether new roots of trust and the ends of partners and policies need a
+    /// second person, see [`proposal`].
+    #[must_use]
+    pub fn with_four_eyes(self, four_eyes: bool) -> Self {
+        Self { four_eyes, ..self }
     }
 
     /// The same commands, which decide as always and append nothing: [`Done::changes`] tells what

@@ -1,7 +1,7 @@
 //! What can be done with partners.
 
 use crate::event_store::{Name, StreamId};
-use crate::unit::{Stream, Unit};
+use crate::unit::{Decided, Stream, Unit};
 use crate::{Commands, Done, Request, Result, input, new_id, random};
 use async_graphql::InputObject;
 use cqrs_es::Aggregate;
@@ -16,13 +16,14 @@ use domain::partner::{
 };
 use domain::policy_group::PolicyGroup;
 use domain::policy_request;
+use domain::proposal::ProposedAction;
 use domain::reference::{PartnerType, RegisteredBy};
 use domain::text::{Checks, normal, squeezed};
 use domain::{Finding, Reason};
 use projections::api_key::Row as Key;
 use projections::held::{Held, live_of_partner};
 use projections::policy_request::Row as PolicyRequestRow;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// A new partner.
@@ -76,7 +77,7 @@ input!(UploadPartnerCertificate, "uploadPartnerCertificate");
 macro_rules! decision_input {
     ($(#[$meta:meta])* $name:ident, $graphql:literal, $mutation:literal) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Serialize, InputObject)]
+        #[derive(Debug, Clone, Serialize, Deserialize, InputObject)]
         #[graphql(name = $graphql)]
         pub struct $name {
             /// Which partner.
@@ -264,17 +265,9 @@ impl Commands {
     ) -> Result<Done> {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
         self.run(request, input, stream, |unit| async move {
-            let operation = Operation::DeactivatePartner;
-            let (mut partner, reason) =
-                standing(&unit, operation, &input.partner_id, &input.reason).await?;
-            if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
-                each::<Key>(&unit, &partner, api_key::Command::Deactivate(reason.clone())).await?;
-                let end = policy_request::Command::End(reason);
-                for ended in each::<PolicyRequestRow>(&unit, &partner, end).await? {
-                    crate::policy_request::release_link(&unit, &ended);
-                }
-            }
-            Ok(partner.done())
+            let decided = deactivate(&unit, input).await?;
+            let target = input.partner_id.as_str().to_owned();
+            unit.or_propose(decided, ProposedAction::DeactivatePartner, target, input)
         })
         .await
     }
@@ -359,6 +352,20 @@ fn not_issued(problem: domain::issuance::NotIssued, field: &str) -> crate::Error
         ),
         fault => crate::Error::Fault(fault.into()),
     }
+}
+
+/// Ends a partner and everything that it holds.
+pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result<Decided> {
+    let operation = Operation::DeactivatePartner;
+    let (mut partner, reason) = standing(unit, operation, &input.partner_id, &input.reason).await?;
+    if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
+        each::<Key>(unit, &partner, api_key::Command::Deactivate(reason.clone())).await?;
+        let end = policy_request::Command::End(reason);
+        for ended in each::<PolicyRequestRow>(unit, &partner, end).await? {
+            crate::policy_request::release_link(unit, &ended);
+        }
+    }
+    Ok(partner.done())
 }
 
 /// The partner whose standing an administrator decides about, and the fence of what it holds.

@@ -9,9 +9,10 @@ use domain::ids::{PolicyGroupId, PolicyId};
 use domain::policy::{Body, Command, Content, Policy, Refusal};
 use domain::policy_document::PolicyType;
 use domain::policy_group::PolicyGroup;
+use domain::proposal::ProposedAction;
 use domain::text::normal;
 use domain::{Finding, Reason};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A new draft.
@@ -70,7 +71,7 @@ pub struct PublishPolicy {
 input!(PublishPolicy, "publishPolicy");
 
 /// Ends a published policy that no partner uses or has asked for.
-#[derive(Debug, Clone, Serialize, InputObject)]
+#[derive(Debug, Clone, Serialize, Deserialize, InputObject)]
 #[graphql(name = "DeactivatePolicyInput")]
 pub struct DeactivatePolicy {
     /// Which policy.
@@ -183,13 +184,8 @@ impl Commands {
     ) -> Result<Done> {
         let id = input.policy_id.as_str();
         self.run(request, input, StreamId::of::<Policy>(id), |unit| async move {
-            unit.permit(Operation::DeactivatePolicy)?;
-            let reason = Reason::new("reason", &input.reason)?;
-            unit.fence(requests(id)).await?;
-            let policy = &input.policy_id;
-            let live_requests =
-                projections::policy_request::live_for_policy(unit.pool(), policy).await?;
-            decide(&unit, id, Command::Deactivate { reason, live_requests }).await
+            let decided = deactivate(&unit, input).await?;
+            unit.or_propose(decided, ProposedAction::DeactivatePolicy, id.to_owned(), input)
         })
         .await
     }
@@ -218,10 +214,16 @@ impl Commands {
     }
 }
 
-async fn decide(unit: &Unit, id: &str, command: Command) -> Result<Decided> {
-    let mut policy = unit.load::<Policy>(id).await?;
+/// Ends a published policy that nobody uses.
+pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePolicy) -> Result<Decided> {
+    unit.permit(Operation::DeactivatePolicy)?;
+    let reason = Reason::new("reason", &input.reason)?;
+    let id = &input.policy_id;
+    unit.fence(requests(id.as_str())).await?;
+    let live_requests = projections::policy_request::live_for_policy(unit.pool(), id).await?;
+    let mut policy = unit.load::<Policy>(id.as_str()).await?;
     unit.expect(&policy)?;
-    unit.decide(&mut policy, command)?;
+    unit.decide(&mut policy, Command::Deactivate { reason, live_requests })?;
     Ok(policy.done())
 }
 

@@ -1,7 +1,7 @@
 //! What can be done with trust certificates.
 
 use crate::event_store::{Name, StreamId};
-use crate::unit::Unit;
+use crate::unit::{Decided, Unit};
 use crate::{Commands, Done, Error, Request, Result, input, new_id};
 use async_graphql::InputObject;
 use domain::Reason;
@@ -10,12 +10,13 @@ use domain::certificate::{
     self, Certificate, CertificatePolicy, TrustStore, check_trust_certificate,
 };
 use domain::ids::TrustCertificateId;
+use domain::proposal::ProposedAction;
 use domain::reference::TrustDomain;
 use domain::trust_certificate::{Command, TrustCertificate, TrustKind, Trusted};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A root or intermediate certificate to trust.
-#[derive(Debug, Clone, Serialize, InputObject)]
+#[derive(Debug, Clone, Serialize, Deserialize, InputObject)]
 #[graphql(name = "UploadTrustCertificateInput")]
 pub struct UploadTrustCertificate {
     /// Where it will be trusted.
@@ -102,22 +103,13 @@ impl Commands {
     ) -> Result<Done> {
         let stream = StreamId::of::<TrustCertificate>(&new_id().to_string());
         self.run(request, input, stream, |unit| async move {
-            unit.permit(Operation::UploadTrustCertificate)?;
-            let certificate = Certificate::read(&input.certificate_data, "certificateData")?;
-            let domain = input.partner_domain;
-            let fingerprint = certificate.sha256();
-            let known =
-                projections::trust_certificate::by_fingerprint(unit.pool(), domain, &fingerprint);
-            if let Some(id) = known.await? {
-                return Ok(unit.load::<TrustCertificate>(&id).await?.done());
+            match upload(&unit, input).await? {
+                (decided, Some(new)) if new.kind == TrustKind::Root => {
+                    let action = ProposedAction::UploadTrustCertificate;
+                    unit.or_propose(decided, action, new.subject, input)
+                }
+                (decided, _) => Ok(decided),
             }
-            let trusted = trusted_certificate(&unit, domain, &certificate).await?;
-            let mut stream = unit.begin::<TrustCertificate>();
-            let name = Name { kind: "trust_certificate", key: format!("{domain}/{fingerprint}") };
-            unit.claim(name, stream.stream_id(), None);
-            unit.raise(fence(domain));
-            unit.decide(&mut stream, Command::Upload(trusted))?;
-            Ok(stream.done())
         })
         .await
     }
@@ -151,12 +143,34 @@ impl Commands {
     }
 }
 
+/// Trusts a certificate that is not trusted in the domain yet; it is told when it is new.
+pub(crate) async fn upload(
+    unit: &Unit,
+    input: &UploadTrustCertificate,
+) -> Result<(Decided, Option<Trusted>)> {
+    unit.permit(Operation::UploadTrustCertificate)?;
+    let certificate = Certificate::read(&input.certificate_data, "certificateData")?;
+    let domain = input.partner_domain;
+    let fingerprint = certificate.sha256();
+    let known = projections::trust_certificate::by_fingerprint(unit.pool(), domain, &fingerprint);
+    if let Some(id) = known.await? {
+        return Ok((unit.load::<TrustCertificate>(&id).await?.done(), None));
+    }
+    let trusted = trusted_certificate(unit, domain, &certificate).await?;
+    let mut stream = unit.begin::<TrustCertificate>();
+    let name = Name { kind: "trust_certificate", key: format!("{domain}/{fingerprint}") };
+    unit.claim(name, stream.stream_id(), None);
+    unit.raise(fence(domain));
+    unit.decide(&mut stream, Command::Upload(trusted.clone()))?;
+    Ok((stream.done(), Some(trusted)))
+}
+
 async fn decide(
     unit: &Unit,
     id: &str,
     reason: &str,
     command: fn(Reason) -> Command,
-) -> Result<crate::unit::Decided> {
+) -> Result<Decided> {
     let reason = Reason::new("reason", reason)?;
     let mut stream = unit.load::<TrustCertificate>(id).await?;
     unit.expect(&stream)?;

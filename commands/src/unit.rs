@@ -32,6 +32,8 @@ pub struct Done {
     pub secret: Option<SecretString>,
     /// Whether the wish was granted earlier, under the same idempotency key.
     pub replayed: bool,
+    /// Whether the wish waits for a second person: `id` is that of the proposal.
+    pub proposed: bool,
     /// What would happen, in the order of the log; told by a preview only.
     pub changes: Vec<Change>,
 }
@@ -53,6 +55,7 @@ pub(crate) struct Decided {
     id: String,
     version: i64,
     secret: Option<SecretString>,
+    proposed: bool,
 }
 
 /// A noun in the state that was read, and what this decision does to it.
@@ -77,7 +80,8 @@ impl<A: Aggregate> Stream<A> {
 
     /// The decision is about this object.
     pub fn done(&self) -> Decided {
-        Decided { id: self.id.clone(), version: self.version, secret: None }
+        let (id, version) = (self.id.clone(), self.version);
+        Decided { id, version, secret: None, proposed: false }
     }
 
     /// The decision is about this object, and shows a secret once.
@@ -160,7 +164,7 @@ impl Commands {
             }
             Ok(decided) => {
                 submission.idempotency_key = key.map(|key| IdempotencyKey {
-                    object_id: decided.id.clone(),
+                    object_id: decided.object_id(),
                     version: decided.version,
                     ..key
                 });
@@ -210,10 +214,7 @@ impl Commands {
                 "idempotencyKey",
                 "This key was used for another input.",
             )),
-            Some(Granted { object_id: id, position, .. }) => {
-                let (secret, changes) = (None, Vec::new());
-                Ok(Some(Done { id, position, secret, replayed: true, changes }))
-            }
+            Some(Granted { object_id: id, position, .. }) => Ok(Some(Done::replayed(id, position))),
         }
     }
 
@@ -255,10 +256,30 @@ impl From<NewEvent> for Change {
     }
 }
 
+/// What tells a proposal from other objects in `idempotency_keys`: no id has a slash.
+const PROPOSAL: &str = "proposal/";
+
+impl Done {
+    fn replayed(object_id: String, position: i64) -> Self {
+        let proposal = object_id.strip_prefix(PROPOSAL).map(ToOwned::to_owned);
+        let (proposed, id) = (proposal.is_some(), proposal.unwrap_or(object_id));
+        Self { id, position, secret: None, replayed: true, proposed, changes: Vec::new() }
+    }
+}
+
 impl Decided {
+    /// The object is a proposal, made in the place of what was wished.
+    pub fn as_proposal(self) -> Self {
+        Self { proposed: true, ..self }
+    }
+
+    fn object_id(&self) -> String {
+        if self.proposed { format!("{PROPOSAL}{}", self.id) } else { self.id.clone() }
+    }
+
     fn at(self, position: i64) -> Done {
-        let (Self { id, secret, .. }, changes) = (self, Vec::new());
-        Done { id, position, secret, replayed: false, changes }
+        let Self { id, secret, proposed, .. } = self;
+        Done { id, position, secret, replayed: false, proposed, changes: Vec::new() }
     }
 }
 
@@ -266,6 +287,24 @@ impl Unit {
     /// Who asks.
     pub fn actor(&self) -> &Actor {
         &self.request.actor
+    }
+
+    /// Whether something was decided that a second person has to confirm before it happens.
+    pub fn wants_second_person(&self) -> bool {
+        let Commands { four_eyes, appends, .. } = self.commands;
+        four_eyes && appends && !self.draft().submission.events.is_empty()
+    }
+
+    /// Throws away what was decided. What was read is kept: a proposal, too, rests on it.
+    pub fn set_aside(&self) {
+        let Submission { streams, fences, .. } = std::mem::take(&mut self.draft().submission);
+        self.draft().submission = Submission { streams, fences, ..Submission::default() };
+        self.draft().causation_id = None;
+    }
+
+    /// The same unit for a wish that was given earlier, and that expected this version.
+    pub fn expecting(&self, expected_version: Option<i64>) -> Self {
+        Self { expected_version, ..self.clone() }
     }
 
     /// The pool for reading sets; name the fence of a set before reading it.

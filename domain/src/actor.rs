@@ -129,6 +129,9 @@ pub enum Operation {
     GenerateApiKey,
     DeactivateApiKey,
     ReadApiKey,
+    ConfirmProposal,
+    RefuseProposal,
+    ReadProposal,
     ReadHistory,
 }
 
@@ -168,6 +171,7 @@ fn is_read(operation: Operation) -> bool {
             | ReadDraftPolicy
             | ReadPolicyRequest
             | ReadApiKey
+            | ReadProposal
             | ReadHistory
     )
 }
@@ -199,6 +203,9 @@ fn policy_manager(operation: Operation) -> Option<On> {
             | ReadPolicy
             | ReadDraftPolicy
             | ReadPolicyRequest
+            | ConfirmProposal
+            | RefuseProposal
+            | ReadProposal
     )
     .then_some(On::Any)
 }

@@ -6,10 +6,11 @@ use crate::policy::{self, Content, Policy};
 use crate::policy_document::PolicyType;
 use crate::policy_group::{self, Description, PolicyGroup};
 use crate::policy_request::{self, Comment, PolicyRequest};
+use crate::proposal::{self, Proposal, Proposed, ProposedAction};
 use crate::reference::{PartnerType, TrustDomain};
 use crate::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
 use crate::{Decide, Reason};
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -60,7 +61,7 @@ fn stored<E: cqrs_es::DomainEvent>(events: &[E]) -> Vec<E> {
 macro_rules! laws {
     ($($test:ident: $noun:ty, $command:expr;)*) => {
         proptest! {
-            #![proptest_config(ProptestConfig::with_cases(256))]
+            #![proptest_config(ProptestConfig::with_cases(10_000))]
             $(#[test]
             fn $test(commands in vec($command, 1..12)) {
                 hold::<$noun>(commands);
@@ -75,6 +76,7 @@ laws! {
     policies_obey_the_laws: Policy, a_policy_command();
     policy_requests_obey_the_laws: PolicyRequest, a_policy_request_command();
     api_keys_obey_the_laws: ApiKey, an_api_key_command();
+    proposals_obey_the_laws: Proposal, a_proposal_command();
 }
 
 /// Few different values, so that the same one comes again.
@@ -229,4 +231,29 @@ fn a_grant() -> impl Strategy<Value = Grant> {
         last_four: word,
         expires_at: DateTime::UNIX_EPOCH,
     })
+}
+
+fn a_proposal_command() -> impl Strategy<Value = proposal::Command> {
+    use proposal::Command::{Confirm, Lapse, Propose, Refuse};
+    prop_oneof![
+        a_proposed().prop_map(Propose),
+        (a_word(), an_instant()).prop_map(|(by, now)| Confirm { by, now }),
+        (a_reason(), an_instant()).prop_map(|(reason, now)| Refuse { reason, now }),
+        an_instant().prop_map(|now| Lapse { now }),
+    ]
+}
+
+fn a_proposed() -> impl Strategy<Value = Proposed> {
+    (a_word(), an_instant()).prop_map(|(word, expires_at)| Proposed {
+        action: ProposedAction::DeactivatePartner,
+        target: word.clone(),
+        input: json!({"partner_id": word}),
+        proposed_by: word,
+        expires_at,
+    })
+}
+
+/// Few different instants, so that some are before an end and some after it.
+fn an_instant() -> impl Strategy<Value = DateTime<Utc>> {
+    (0..4_i64).prop_map(|hours| DateTime::UNIX_EPOCH + TimeDelta::hours(hours))
 }

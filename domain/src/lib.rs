@@ -13,6 +13,8 @@ pub mod api_key;
 pub mod certificate;
 pub mod defaults;
 pub mod finding;
+#[cfg(test)]
+mod generated_docs;
 pub mod ids;
 pub mod installation;
 pub mod issuance;
@@ -24,6 +26,7 @@ pub mod policy;
 pub mod policy_document;
 pub mod policy_group;
 pub mod policy_request;
+pub mod proposal;
 pub mod recorded;
 pub mod reference;
 pub mod secret;

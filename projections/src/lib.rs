@@ -15,6 +15,7 @@ pub mod policy;
 pub mod policy_group;
 pub mod policy_request;
 pub mod private_rows;
+pub mod proposal;
 pub mod rebuild;
 pub mod trust_certificate;
 
@@ -23,13 +24,14 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 6] = [
+pub const TABLES: [ReadTable; 7] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
     ReadTable::of::<policy::Row>(),
     ReadTable::of::<policy_request::Row>(),
     ReadTable::of::<api_key::Row>(),
+    ReadTable::of::<proposal::Row>(),
 ];
 
 /// The live schema of the read tables.

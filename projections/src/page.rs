@@ -54,6 +54,7 @@ pub trait SortKey: InputType + Copy + Send + Sync + std::fmt::Debug {
 #[graphql(concrete(name = "PolicyGroupOrder", params(crate::policy_group::PolicyGroupSort)))]
 #[graphql(concrete(name = "PolicyOrder", params(crate::policy::PolicySort)))]
 #[graphql(concrete(name = "PolicyRequestOrder", params(crate::policy_request::PolicyRequestSort)))]
+#[graphql(concrete(name = "ProposalOrder", params(crate::proposal::ProposalSort)))]
 #[graphql(concrete(name = "ApiKeyOrder", params(crate::api_key::ApiKeySort)))]
 pub struct Order<S: SortKey> {
     /// The column; rows with equal values are sorted by id.

@@ -12,6 +12,7 @@ use domain::partner::Partner;
 use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
 use domain::policy_request::PolicyRequest;
+use domain::proposal::Proposal;
 use domain::trust_certificate::TrustCertificate;
 use postgres_es::PostgresEventRepository;
 use projections::log::{LogRow, after};
@@ -37,6 +38,7 @@ async fn a_busy_day_has_every_event_there_is() {
         names::<PolicyGroup>(domain::policy_group::Event::VARIANTS),
         names::<PolicyRequest>(domain::policy_request::Event::VARIANTS),
         names::<ApiKey>(domain::api_key::Event::VARIANTS),
+        names::<Proposal>(domain::proposal::Event::VARIANTS),
         names::<TrustCertificate>(domain::trust_certificate::Event::VARIANTS),
     ]
     .concat()
@@ -58,6 +60,7 @@ async fn every_stream_loads_through_the_stock_store_of_cqrs_es() {
         loads::<PolicyGroup>(&node, &log).await,
         loads::<PolicyRequest>(&node, &log).await,
         loads::<ApiKey>(&node, &log).await,
+        loads::<Proposal>(&node, &log).await,
         loads::<TrustCertificate>(&node, &log).await,
     ];
     assert!(loaded.iter().all(|streams| *streams > 0), "{loaded:?}");

@@ -15,6 +15,7 @@ use ::commands::policy_request::{
     ApprovePolicyRequest, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
     WithdrawPolicyRequest,
 };
+use ::commands::proposal::{ConfirmProposal, RefuseProposal};
 use ::commands::trust_certificate::{
     DisableTrustCertificate, EnableTrustCertificate, UploadTrustCertificate,
 };
@@ -40,6 +41,11 @@ pub struct Person {
 /// Runs partner management.
 pub fn admin(node: &Commands) -> Person {
     Person::new(node, "admin", Role::PartnerAdmin)
+}
+
+/// Runs partner management too.
+pub fn second_admin(node: &Commands) -> Person {
+    Person::new(node, "second admin", Role::PartnerAdmin)
 }
 
 /// Writes and publishes policies.
@@ -242,6 +248,16 @@ impl Person {
         self.node.withdraw_policy_request(&self.request(), &input).await
     }
 
+    /// Does what somebody else has proposed.
+    pub async fn confirms(&self, proposal: &str) -> Result<Done> {
+        let input = ConfirmProposal {
+            proposal_id: proposal.into(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.confirm_proposal(&self.request(), &input).await
+    }
+
     /// Generates a key under an approved policy.
     pub async fn generates_key(&self, policy: &str, label: &str) -> Result<Done> {
         let input = GenerateApiKey {
@@ -295,6 +311,8 @@ verbs! {
     rejects: reject_policy_request(RejectPolicyRequest, policy_request_id);
     /// Ends an approved request.
     revokes: revoke_policy_request(RevokePolicyRequest, policy_request_id);
+    /// Does not do what was proposed.
+    refuses: refuse_proposal(RefuseProposal, proposal_id);
     /// Ends a key.
     ends_key: deactivate_api_key(DeactivateApiKey, api_key_id);
 }
@@ -359,6 +377,7 @@ impl Market {
         let issuer = self.authorities_come_and_go().await;
         self.requests_take_every_way(&partner(node, "bob"), &issuer).await;
         self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
+        self.proposals_take_every_way(node).await;
     }
 
     async fn manager_works(&self) {
@@ -410,5 +429,18 @@ impl Market {
             self.admin.reactivates(&person.partner).await.unwrap();
         }
         self.admin.deactivates(&carol.partner).await.unwrap();
+    }
+
+    async fn proposals_take_every_way(&self, node: &Commands) {
+        let dave = partner(node, "dave");
+        self.welcome(&dave).await;
+        let admin = self.admin.at(&node.clone().with_four_eyes(true));
+        let proposes = async || admin.deactivates(&dave.partner).await.unwrap().id;
+        let lapses = proposes().await;
+        admin.refuses(&proposes().await).await.unwrap();
+        second_admin(node).confirms(&proposes().await).await.unwrap();
+        let late = ::commands::now() + domain::proposal::MAX_WAIT;
+        node.tell_expired(late).await.unwrap();
+        assert!(second_admin(node).confirms(&lapses).await.is_err());
     }
 }
