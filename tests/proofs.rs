@@ -1,5 +1,6 @@
 //! What the write path promises, one file per promise.
 
+mod a_cascade_is_one_submission;
 mod a_lost_commit_is_found_out;
 mod another_program_takes_over;
 mod decisions_stand_on_what_is_true;
@@ -10,6 +11,7 @@ mod one_batch_is_many_decisions;
 mod one_fault_harms_nobody_else;
 mod personal_data_stays_out_of_the_log;
 mod positions_have_no_gaps;
+mod racing_commands;
 mod rebuild_equals_live;
 mod the_lock_is_given_back;
 mod the_log_is_a_file_format;

@@ -52,19 +52,19 @@ async fn everybody_who_waits_for_an_appender_that_stops_hears_that_nothing_was_s
     let market = Market::open(&node).await;
     let log = installation.database.lock_the_log().await;
     let director = async {
-        installation.database.wait_for_appenders(1).await;
+        installation.database.wait_for_appenders(|count| count == 1).await;
         wait_for_submissions(&node, 402).await;
         let other =
             format!("begin; select pg_advisory_xact_lock({APPEND_LOCK}); {OTHER_FOLDS}; commit");
         let released = async {
-            installation.database.wait_for_appenders(2).await;
+            installation.database.wait_for_appenders(|count| count == 2).await;
             log.release().await;
         };
         tokio::join!(installation.database.as_owner(&other), released);
     };
     let first = market.anything();
     let others = async {
-        installation.database.wait_for_appenders(1).await;
+        installation.database.wait_for_appenders(|count| count == 1).await;
         join_all((0..401).map(|_| market.anything())).await
     };
     let (first, others, ()) = tokio::join!(first, others, director);

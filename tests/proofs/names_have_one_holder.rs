@@ -60,7 +60,7 @@ async fn of_two_nodes_that_register_one_id_one_wins() {
     let (bob, double) = (partner(&nodes[0], "bob"), partner(&nodes[1], "BOB"));
     let log = installation.database.lock_the_log().await;
     let director = async {
-        installation.database.wait_for_appenders(2).await;
+        installation.database.wait_for_appenders(|count| count == 2).await;
         log.release().await;
     };
     let (first, second, ()) = tokio::join!(
@@ -80,7 +80,7 @@ async fn of_two_nodes_that_register_one_e_mail_address_one_wins() {
     let (bob, carol) = (partner(&nodes[0], "bob"), partner(&nodes[1], "carol"));
     let log = installation.database.lock_the_log().await;
     let director = async {
-        installation.database.wait_for_appenders(2).await;
+        installation.database.wait_for_appenders(|count| count == 2).await;
         log.release().await;
     };
     let (first, second, ()) = tokio::join!(

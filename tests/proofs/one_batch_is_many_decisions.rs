@@ -23,7 +23,7 @@ async fn two_commands_on_one_stream_in_one_batch_are_both_decided_on_what_is_the
     let elsewhere = market.admin.at(&other_node);
     let log = installation.database.lock_the_log().await;
     let director = async {
-        installation.database.wait_for_appenders(2).await;
+        installation.database.wait_for_appenders(|count| count == 2).await;
         log.release().await;
     };
     let (approved, rejected, ()) =

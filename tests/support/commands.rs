@@ -6,6 +6,7 @@ use ::commands::event_store::{EventStore, Limits};
 use ::commands::keys::Keys;
 use ::commands::{Commands, Error};
 use sqlx::postgres::PgConnectOptions;
+use std::cell::Cell;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -45,7 +46,17 @@ impl Installation {
     /// A node whose appender connects in its own way.
     pub fn node_through(&self, appender: PgConnectOptions, limits: Limits) -> Commands {
         let store = EventStore::start(self.database.serving_pool(), appender, limits);
-        Commands::new(store, Arc::new(Keys::open(self.keys.path(), true).unwrap()))
+        Commands::new(store, self.keys())
+    }
+
+    /// Commands with the appender of `node` and queues of their own: those of two such that write
+    /// the same stream can come into one batch.
+    pub fn beside(&self, node: &Commands) -> Commands {
+        Commands::new(node.store().clone(), self.keys())
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::new(Keys::open(self.keys.path(), true).unwrap())
     }
 }
 
@@ -59,7 +70,8 @@ pub async fn wait_for_submissions(node: &Commands, count: usize) {
 ///
 /// The lock of the log is held by the test meanwhile. `blocker` waits for it first, so `late` has
 /// to queue behind it in its own process; `early` waits for it second. PostgreSQL grants a lock in
-/// the order in which it was asked for.
+/// the order in which it was asked for. A command that is refused by what it reads submits nothing:
+/// then its answer is waited for instead.
 pub async fn overtaken<L, E>(
     installation: &Installation,
     node: &Commands,
@@ -69,22 +81,23 @@ pub async fn overtaken<L, E>(
 ) -> (L, E) {
     let database = &installation.database;
     let (late_may, early_may) = (Notify::new(), Notify::new());
+    let (late_answered, early_answered) = (Cell::new(0), Cell::new(0));
     let log = database.lock_the_log().await;
     let director = async {
-        database.wait_for_appenders(1).await;
+        database.wait_for_appenders(|count| count == 1).await;
         late_may.notify_one();
-        wait_for_submissions(node, 2).await;
+        wait_for_submissions_or(node, 2, &late_answered).await;
         early_may.notify_one();
-        database.wait_for_appenders(2).await;
+        database.wait_for_appenders(|count| count + early_answered.get() == 2).await;
         log.release().await;
     };
     let late = async {
         late_may.notified().await;
-        late.await
+        counted(late, &late_answered).await
     };
     let early = async {
         early_may.notified().await;
-        early.await
+        counted(early, &early_answered).await
     };
     let (_, (), late, early) = tokio::join!(blocker, director, late, early);
     (late, early)
@@ -99,24 +112,37 @@ pub async fn in_one_batch<T>(
 ) -> Vec<T> {
     let database = &installation.database;
     let log = database.lock_the_log().await;
-    let start = Notify::new();
+    let (start, answered) = (Notify::new(), Cell::new(0));
     let count = commands.len();
     let turns: Vec<Notify> = (0..count).map(|_| Notify::new()).collect();
     let director = async {
-        database.wait_for_appenders(1).await;
+        database.wait_for_appenders(|count| count == 1).await;
         start.notify_one();
         for (place, turn) in turns.iter().enumerate() {
             turn.notify_one();
-            wait_for_submissions(node, place + 2).await;
+            wait_for_submissions_or(node, place + 2, &answered).await;
         }
         log.release().await;
     };
     let commands = commands.into_iter().zip(&turns).map(async |(command, turn)| {
         turn.notified().await;
-        command.await
+        counted(command, &answered).await
     });
     let (_, (), results) = tokio::join!(blocker, director, futures::future::join_all(commands));
     results
+}
+
+/// Waits until this many submissions of a node wait for their verdict, those who were answered
+/// without one included.
+async fn wait_for_submissions_or(node: &Commands, count: usize, answered: &Cell<i64>) {
+    let answered = || usize::try_from(answered.get()).unwrap();
+    until(async || (node.store().waiting() + answered() == count).then_some(())).await;
+}
+
+async fn counted<T>(command: impl Future<Output = T>, answered: &Cell<i64>) -> T {
+    let answer = command.await;
+    answered.set(answered.get() + 1);
+    answer
 }
 
 /// The codes of a refusal; panics when there is none.

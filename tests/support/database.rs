@@ -98,13 +98,13 @@ impl TestDatabase {
     }
 
     /// Waits until this many sessions wait for the lock of the log.
-    pub async fn wait_for_appenders(&self, count: i64) {
+    pub async fn wait_for_appenders(&self, enough: impl Fn(i64) -> bool) {
         let mut db = self.owner().connect().await.unwrap();
         let sql = "select count(*) from pg_locks where locktype = 'advisory' and not granted \
                    and database = (select oid from pg_database where datname = current_database())";
         until(async || {
             let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap();
-            (waiting == count).then_some(())
+            enough(waiting).then_some(())
         })
         .await;
         db.close().await.unwrap();

@@ -1,0 +1,315 @@
+//! Two commands that would break a rule together never do, in whatever order they come: both in one
+//! batch, each held between its decision and its submission while the other one is appended, and
+//! let loose on two nodes. The log tells no forbidden history, nobody gets a fault for an answer,
+//! and what was granted is there.
+
+use crate::support::actors::{Market, Person, partner};
+use crate::support::certificates::Authority;
+use crate::support::commands::{Installation, in_one_batch, overtaken};
+use ::commands::{Commands, Done, Error, Result};
+use futures::FutureExt as _;
+use projections::fold::{Fold, find};
+use projections::held::live_of_partner;
+use projections::{api_key, partner as partners, policy, policy_group, policy_request};
+use serde_json::Value;
+use strum::{EnumCount as _, IntoEnumIterator as _};
+
+/// Times that each pair meets in each form: eleven pairs make 528 races.
+const TIMES: usize = 12;
+
+/// How two commands meet.
+#[derive(Debug, Clone, Copy, PartialEq, strum::EnumIter, strum::EnumCount)]
+enum Form {
+    OneBatch,
+    OneIsHeld,
+    OtherIsHeld,
+    TwoNodes,
+}
+
+/// Where commands race: two nodes on one log, and a second way to the first one's appender, since
+/// commands on the same thing queue within one process.
+struct Field {
+    installation: Installation,
+    here: Commands,
+    beside: Commands,
+    there: Commands,
+    market: Market,
+}
+
+impl Field {
+    async fn new() -> Self {
+        let installation = Installation::new().await;
+        let (here, there) = (installation.node(), installation.node());
+        let beside = installation.beside(&here);
+        let market = Market::open(&here).await;
+        Self { installation, here, beside, there, market }
+    }
+
+    async fn status<R: Fold>(&self, id: &str) -> String {
+        let row = find::<R>(self.here.store().pool(), id).await.unwrap().unwrap();
+        let row: Value = serde_json::to_value(row).unwrap();
+        row["status"].as_str().unwrap().to_owned()
+    }
+
+    /// A partner that is active.
+    async fn newcomer(&self, name: &str) -> Person {
+        let newcomer = partner(&self.here, name);
+        self.market.welcome(&newcomer).await;
+        newcomer
+    }
+
+    /// A partner with an approved request for the policy.
+    async fn customer(&self, name: &str) -> (Person, String) {
+        let customer = self.newcomer(name).await;
+        let request = customer.requests(&self.market.policy).await.unwrap().id;
+        self.market.admin.approves(&request).await.unwrap();
+        (customer, request)
+    }
+
+    async fn live_keys(&self, person: &Person) -> usize {
+        let partner = person.partner.as_str().into();
+        let keys = live_of_partner::<api_key::Row>(self.here.store().pool(), &partner).await;
+        keys.unwrap().len()
+    }
+
+    /// What was granted is in the log.
+    async fn nothing_is_lost(&self, answer: &Result<Done>) {
+        if let Ok(done) = answer {
+            let sql = "select exists (select from events where position = $1)";
+            let query = sqlx::query_scalar(sql).bind(done.position);
+            let there: bool = query.fetch_one(self.here.store().pool()).await.unwrap();
+            assert!(there);
+        }
+    }
+}
+
+/// Lets two commands meet in every form, many times, and asks each time whether what must hold
+/// does.
+async fn race<C>(
+    set_up: impl AsyncFn(&Field, &str) -> C,
+    one: impl AsyncFn(&Field, &C, &Commands) -> Result<Done>,
+    other: impl AsyncFn(&Field, &C, &Commands) -> Result<Done>,
+    holds: impl AsyncFn(&Field, &C, Outcome, Outcome),
+) {
+    let field = Field::new().await;
+    let mut met = [0; Form::COUNT];
+    for time in 0..TIMES {
+        for form in Form::iter() {
+            let context = set_up(&field, &format!("{form:?}-{time}")).await;
+            let (first, second) = meet(&field, form, &context, &one, &other).await;
+            met[form as usize] += 1;
+            field.nothing_is_lost(&first).await;
+            field.nothing_is_lost(&second).await;
+            holds(&field, &context, outcome(first), outcome(second)).await;
+        }
+    }
+    assert_eq!(met, [TIMES; Form::COUNT], "every form occurred");
+}
+
+async fn meet<C>(
+    field: &Field,
+    form: Form,
+    context: &C,
+    one: &impl AsyncFn(&Field, &C, &Commands) -> Result<Done>,
+    other: &impl AsyncFn(&Field, &C, &Commands) -> Result<Done>,
+) -> (Result<Done>, Result<Done>) {
+    let Field { installation, here, beside, there, market } = field;
+    let blocker = market.anything();
+    match form {
+        Form::OneBatch => {
+            let both = vec![
+                one(field, context, here).boxed_local(),
+                other(field, context, beside).boxed_local(),
+            ];
+            let mut answers = in_one_batch(installation, here, blocker, both).await;
+            let second = answers.remove(1);
+            (answers.remove(0), second)
+        }
+        Form::OneIsHeld => {
+            let (late, early) = (one(field, context, here), other(field, context, there));
+            overtaken(installation, here, blocker, late, early).await
+        }
+        Form::OtherIsHeld => {
+            let (late, early) = (other(field, context, here), one(field, context, there));
+            let (second, first) = overtaken(installation, here, blocker, late, early).await;
+            (first, second)
+        }
+        Form::TwoNodes => tokio::join!(one(field, context, here), other(field, context, there)),
+    }
+}
+
+/// What became of a command: granted, or refused with these codes. Nothing else is an answer here.
+type Outcome = std::result::Result<(), Vec<&'static str>>;
+
+fn outcome(answer: Result<Done>) -> Outcome {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(Error::Refused(findings)) => Err(findings.iter().map(|it| it.code).collect()),
+        Err(other) => panic!("no answer: {other:?}"),
+    }
+}
+
+fn granted_or(outcome: &Outcome, code: &'static str) {
+    assert!(*outcome == Ok(()) || *outcome == Err(vec![code]), "{outcome:?}");
+}
+
+/// One is granted, the other refused.
+fn one_of_them(first: &Outcome, second: &Outcome) {
+    assert_ne!(first.is_ok(), second.is_ok(), "{first:?} {second:?}");
+}
+
+#[tokio::test]
+async fn no_key_survives_the_end_of_its_partner() {
+    race(
+        async |field, name| field.customer(name).await.0,
+        async |field, it, node| field.market.admin.at(node).deactivates(&it.partner).await,
+        async |field, it, node| it.at(node).generates_key(&field.market.policy, "late").await,
+        async |field, it, ended, generated| {
+            assert_eq!(ended, Ok(()));
+            granted_or(&generated, "PARTNER_DEACTIVATED");
+            assert_eq!(field.live_keys(it).await, 0);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_approved_for_a_policy_that_has_ended() {
+    race(
+        async |field, name| {
+            let policy = field.market.manager.offers(&field.market.group, name).await;
+            let request = field.market.alice.requests(&policy).await.unwrap().id;
+            (policy, request)
+        },
+        async |field, (policy, _), node| field.market.manager.at(node).retires(policy).await,
+        async |field, (_, request), node| field.market.admin.at(node).approves(request).await,
+        async |field, (policy, _), retired, approved| {
+            assert_eq!((retired, approved), (Err(vec!["POLICY_IN_USE"]), Ok(())));
+            assert_eq!(field.status::<policy::Row>(policy).await, "PUBLISHED");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_policy_binds_in_a_group_that_is_closed() {
+    race(
+        async |field, name| {
+            let group = field.market.manager.creates_group(name).await.unwrap().id;
+            let policy = field.market.manager.drafts(&group, "Draft").await.unwrap().id;
+            (group, policy)
+        },
+        async |field, (group, _), node| field.market.manager.at(node).closes_group(group).await,
+        async |field, (_, policy), node| field.market.manager.at(node).publishes(policy).await,
+        async |field, (group, policy), closed, published| {
+            assert_eq!(closed, Err(vec!["POLICY_GROUP_HAS_POLICIES"]));
+            assert_eq!(published, Ok(()));
+            assert_eq!(field.status::<policy_group::Row>(group).await, "ACTIVE");
+            assert_eq!(field.status::<policy::Row>(policy).await, "PUBLISHED");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn two_partners_never_share_an_address_in_whatever_spelling() {
+    race(
+        async |_, name| name.to_owned(),
+        async |field, name, node| {
+            let email = format!("Office@{name}.example");
+            partner(node, &format!("{name}a")).registers_with(&field.market.group, &email).await
+        },
+        async |field, name, node| {
+            let email = format!(" office@{}.EXAMPLE", name.to_lowercase());
+            partner(node, &format!("{name}b")).registers_with(&field.market.group, &email).await
+        },
+        async |_, _, first, second| {
+            one_of_them(&first, &second);
+            granted_or(&first, "EMAIL_TAKEN");
+            granted_or(&second, "EMAIL_TAKEN");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_is_approved_once() {
+    race(
+        async |field, name| {
+            field.newcomer(name).await.requests(&field.market.policy).await.unwrap().id
+        },
+        async |field, request, node| field.market.admin.at(node).approves(request).await,
+        async |field, request, node| field.market.admin.at(node).approves(request).await,
+        async |field, request, first, second| {
+            assert_eq!((first, second), (Ok(()), Ok(())));
+            let sql = "select count(*) from events where aggregate_id = $1";
+            let query = sqlx::query_scalar(sql).bind(request);
+            let events: i64 = query.fetch_one(field.here.store().pool()).await.unwrap();
+            assert_eq!(events, 2, "submitted, and approved once");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_is_never_both_approved_and_rejected() {
+    race(
+        async |field, name| {
+            field.newcomer(name).await.requests(&field.market.policy).await.unwrap().id
+        },
+        async |field, request, node| field.market.admin.at(node).approves(request).await,
+        async |field, request, node| field.market.admin.at(node).rejects(request).await,
+        async |field, request, approved, rejected| {
+            one_of_them(&approved, &rejected);
+            let expected = if approved.is_ok() { "APPROVED" } else { "REJECTED" };
+            assert_eq!(field.status::<policy_request::Row>(request).await, expected);
+            granted_or(&approved, "REQUEST_REJECTED");
+            granted_or(&rejected, "REQUEST_APPROVED");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn two_keys_never_share_a_label() {
+    race(
+        async |field, name| field.customer(name).await.0,
+        async |field, it, node| it.at(node).generates_key(&field.market.policy, "branch").await,
+        async |field, it, node| it.at(node).generates_key(&field.market.policy, " BRANCH ").await,
+        async |field, it, first, second| {
+            one_of_them(&first, &second);
+            granted_or(&first, "LABEL_TAKEN");
+            granted_or(&second, "LABEL_TAKEN");
+            assert_eq!(field.live_keys(it).await, 1);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_certificate_is_accepted_under_an_authority_that_is_not_trusted_any_more() {
+    race(
+        async |field, name| {
+            let authority = Authority::root(name);
+            let trusted = field.market.admin.trusts(&authority).await.unwrap().id;
+            let person = partner(&field.here, name);
+            person.registers(&field.market.group).await.unwrap();
+            (trusted, authority.leaf(&person.organization()), person)
+        },
+        async |field, (trusted, ..), node| field.market.admin.at(node).disables(trusted).await,
+        async |_, (_, certificate, person), node| person.at(node).uploads(certificate).await,
+        async |field, (trusted, _, person), disabled, uploaded| {
+            assert_eq!(disabled, Ok(()));
+            granted_or(&uploaded, "ISSUER_UNKNOWN");
+            let sql = "select coalesce((select min(position) from events where event_type = \
+                       'certificate_accepted' and aggregate_id = $1), 0) < (select position from \
+                       events where event_type = 'disabled' and aggregate_id = $2)";
+            let query = sqlx::query_scalar(sql).bind(&person.partner).bind(trusted);
+            let before: bool = query.fetch_one(field.here.store().pool()).await.unwrap();
+            assert!(before, "accepted while it was trusted, or not at all");
+            let status = if uploaded.is_ok() { "ACTIVE" } else { "REGISTERED" };
+            assert_eq!(field.status::<partners::Row>(&person.partner).await, status);
+        },
+    )
+    .await;
+}
