@@ -8,6 +8,7 @@
 //! itself, `path` looks for the way to a root over certificates that passed the lint, and `check`
 //! is what an upload must pass.
 
+mod bundle;
 mod check;
 mod constraints;
 mod der;
@@ -19,6 +20,7 @@ mod path;
 mod read;
 mod signature;
 
+pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT};
 pub use check::{check_partner_certificate, check_trust_certificate, issuer_findings};
 pub use lint::lint;
 pub use path::{MAX_NAME_COMPARISONS, MAX_PATH, MAX_SIGNATURE_CHECKS};

@@ -11,8 +11,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 pub const MAX_TEXT: usize = 16 * 1024;
 
 const BEGIN: &str = "-----BEGIN ";
-const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
-const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
+pub(super) const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+pub(super) const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
 
 /// RFC 4648 base64; the padding may be missing, as some tools drop it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -21,7 +21,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// What was sent instead of a certificate, or in which form it cannot be read.
-type Refusal = (&'static str, &'static str);
+pub(super) type Refusal = (&'static str, &'static str);
 
 const EMPTY: Refusal = (
     "CERT_EMPTY",
@@ -85,13 +85,30 @@ pub(super) fn der_of(text: &str, field: &str) -> Result<Vec<u8>, Finding> {
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, Refusal> {
-    // A byte order mark is what some editors put before the first character; it says nothing.
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = without_mark(text);
     refuse_other_text(text)?;
     let der =
         if text.starts_with(BEGIN) { from_base64(pem_body(text)?)? } else { from_base64(text)? };
     refuse_other_structure(&der)?;
     Ok(der)
+}
+
+/// A byte order mark is what some editors put before the first character; it says nothing.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim()
+}
+
+pub(super) fn refuse_private_key(text: &str) -> Result<(), Refusal> {
+    if is_private_key(text) { Err(PRIVATE_KEY) } else { Ok(()) }
+}
+
+/// The base64 inside a PKCS#7 block of PEM, under either of its names (RFC 7468, 8 and 9); nothing
+/// when there is no such block.
+pub(super) fn pkcs7_body(text: &str) -> Option<Result<&str, Refusal>> {
+    ["PKCS7", "CMS"].iter().find_map(|label| {
+        let (_, body) = text.split_once(&format!("{BEGIN}{label}-----"))?;
+        Some(body.split_once(&format!("-----END {label}-----")).map(|it| it.0).ok_or(FORMAT))
+    })
 }
 
 /// Everything that can be told from the text alone. The private key comes first: it must be
@@ -133,7 +150,7 @@ fn pem_body(text: &str) -> Result<&str, Refusal> {
     after.is_empty().then_some(body).ok_or(TRAILING)
 }
 
-fn from_base64(body: &str) -> Result<Vec<u8>, Refusal> {
+pub(super) fn from_base64(body: &str) -> Result<Vec<u8>, Refusal> {
     if body.contains(BEGIN_CERTIFICATE) {
         return Err(TRAILING);
     }

@@ -51,7 +51,7 @@ fn draft<'a>(subject: &'a [u8], spki: &'a [u8], usage: Usage) -> Draft<'a> {
 
 const CA: Usage = Usage::Authority { path_len: None };
 
-fn root(common_name: &str, seed: u8) -> Certificate {
+pub(super) fn root(common_name: &str, seed: u8) -> Certificate {
     let (subject, spki) = (name(common_name), key(seed).spki().unwrap());
     issuance::self_signed_ca(&draft(&subject, &spki, CA), &key(seed)).unwrap()
 }
