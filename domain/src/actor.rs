@@ -1,8 +1,9 @@
-//! Who may do what: roles, and the one table of permissions.
+//! Who may do what: roles of the token, roles of a partner's members, and the two tables of what
+//! each allows.
 
 use crate::ids::PartnerId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 /// A role as the access token carries it.
@@ -55,6 +56,38 @@ pub enum Role {
     Auditor,
 }
 
+/// What somebody is to a partner that it speaks for.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumIter,
+    IntoStaticStr,
+    async_graphql::Enum,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum MemberRole {
+    /// Does everything that the partner may do, and says who its members are, how it is reached
+    /// and under which policy group it works.
+    Manager,
+    /// Does the partner's daily work: certificates, requests, keys.
+    Operator,
+    /// Reads what the partner may read.
+    Viewer,
+}
+
+/// Who speaks for a partner, by subject.
+pub type Members = BTreeMap<String, MemberRole>;
+
 /// Who asks: a person or a service behind a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -76,19 +109,29 @@ impl Actor {
         }
     }
 
-    /// Whether the actor works for a partner with these members.
-    pub fn belongs_to(&self, partner: &PartnerId, members: &[String]) -> bool {
-        members.contains(&self.subject) || self.claimed_partners.contains(partner.as_str())
+    /// What the actor is to a partner with these members; `None` for a stranger. Whoever issues
+    /// tokens with a partner in them says thereby that their bearer manages it.
+    pub fn role_at(&self, partner: &PartnerId, members: &Members) -> Option<MemberRole> {
+        if self.claimed_partners.contains(partner.as_str()) {
+            return Some(MemberRole::Manager);
+        }
+        members.get(&self.subject).copied()
     }
 
-    /// Whether some role allows `operation` on what is the actor's own (`own`) or anybody's.
-    pub fn may(&self, operation: Operation, own: bool) -> bool {
+    /// Whether the actor may do `operation` on what belongs to a partner to which it is `member`.
+    pub fn may(&self, operation: Operation, member: Option<MemberRole>) -> bool {
+        let own = member.is_some_and(|role| member_may(role, operation));
         self.roles.iter().any(|role| grant(*role, operation).is_some_and(|on| on.covers(own)))
     }
 
     /// Whether some role allows `operation` on what belongs to others.
     pub fn may_on_any(&self, operation: Operation) -> bool {
-        self.may(operation, false)
+        self.may(operation, None)
+    }
+
+    /// Whether some role allows `operation` at all: on what belongs to nobody else.
+    pub fn may_on_own(&self, operation: Operation) -> bool {
+        self.roles.iter().any(|role| grant(*role, operation).is_some())
     }
 }
 
@@ -103,6 +146,14 @@ pub enum Operation {
     SuspendPartner,
     ReactivatePartner,
     DeactivatePartner,
+    InviteMember,
+    RemoveMember,
+    SetMemberRole,
+    SetPartnerContact,
+    RemovePartnerContact,
+    UpdatePartner,
+    SelectPolicyGroup,
+    MovePartnerToPolicyGroup,
     ReadPartner,
     UploadTrustCertificate,
     DisableTrustCertificate,
@@ -132,6 +183,9 @@ pub enum Operation {
     ConfirmProposal,
     RefuseProposal,
     ReadProposal,
+    GiveConsent,
+    WithdrawConsent,
+    ReadConsent,
     ReadHistory,
 }
 
@@ -152,12 +206,45 @@ impl On {
 
 /// The permission table: what `role` may do, and on whose things. `None`: nothing.
 pub fn grant(role: Role, operation: Operation) -> Option<On> {
+    if is_personal(operation) {
+        return Some(On::Own);
+    }
     match role {
         Role::PartnerAdmin => admin(operation),
         Role::PolicyManager => policy_manager(operation),
         Role::Auditor => is_read(operation).then_some(On::Any),
         _ => partner(role, operation),
     }
+}
+
+/// The table of members: what one in this role may do for its partner, as far as the roles of its
+/// token allow it. A manager says who and what the partner is, an operator works for it, a viewer
+/// looks on.
+pub fn member_may(role: MemberRole, operation: Operation) -> bool {
+    match role {
+        MemberRole::Manager => true,
+        MemberRole::Operator => !shapes_the_partner(operation),
+        MemberRole::Viewer => is_read(operation),
+    }
+}
+
+fn shapes_the_partner(operation: Operation) -> bool {
+    use Operation::*;
+    matches!(
+        operation,
+        InviteMember
+            | RemoveMember
+            | SetMemberRole
+            | SetPartnerContact
+            | RemovePartnerContact
+            | UpdatePartner
+            | SelectPolicyGroup
+    )
+}
+
+/// What everybody does for himself and nobody for others.
+fn is_personal(operation: Operation) -> bool {
+    matches!(operation, Operation::GiveConsent | Operation::WithdrawConsent)
 }
 
 fn is_read(operation: Operation) -> bool {
@@ -172,22 +259,27 @@ fn is_read(operation: Operation) -> bool {
             | ReadPolicyRequest
             | ReadApiKey
             | ReadProposal
+            | ReadConsent
             | ReadHistory
     )
 }
 
 /// An administrator may do everything but what binds the partner itself: a key is generated by
-/// the one who will use it, so that nobody else ever sees it.
+/// the one who will use it, so that nobody else ever sees it; a policy group is chosen by the one
+/// who will work under it, and changed by moving the partner, with a reason.
 fn admin(operation: Operation) -> Option<On> {
     use Operation::*;
     match operation {
-        RegisterPartner | GenerateApiKey => None,
+        RegisterPartner | SelectPolicyGroup | GenerateApiKey => None,
         _ => Some(On::Any),
     }
 }
 
 fn policy_manager(operation: Operation) -> Option<On> {
     use Operation::*;
+    if operation == ReadConsent {
+        return Some(On::Own);
+    }
     matches!(
         operation,
         CreatePolicyGroup
@@ -218,11 +310,20 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
         ReadPolicyGroup | ReadPolicy | ReadTrustCertificate => Some(On::Any),
         RegisterPartner
         | UploadPartnerCertificate
+        | InviteMember
+        | RemoveMember
+        | SetMemberRole
+        | SetPartnerContact
+        | RemovePartnerContact
+        | UpdatePartner
         | ReadPartner
         | ReadPolicyRequest
         | ReadApiKey
+        | ReadConsent
         | ReadHistory => Some(On::Own),
-        RequestPolicy | WithdrawPolicyRequest if uses_policies(role) => Some(On::Own),
+        SelectPolicyGroup | RequestPolicy | WithdrawPolicyRequest if uses_policies(role) => {
+            Some(On::Own)
+        }
         GenerateApiKey | DeactivateApiKey if uses_policies(role) => Some(On::Own),
         _ => None,
     }
@@ -277,6 +378,61 @@ mod tests {
     #[test]
     fn nobody_without_a_role_may_do_anything() {
         let nobody = Actor { roles: BTreeSet::new(), ..actor(Role::Auditor) };
-        assert!(Operation::iter().all(|operation| !nobody.may(operation, true)));
+        assert!(Operation::iter().all(|operation| !nobody.may_on_own(operation)));
+        let manager = Some(MemberRole::Manager);
+        assert!(Operation::iter().all(|operation| !nobody.may(operation, manager)));
+    }
+
+    #[test]
+    fn the_three_roles_of_members_are_steps_of_one_stair() {
+        for operation in Operation::iter() {
+            let [manager, operator, viewer] =
+                [MemberRole::Manager, MemberRole::Operator, MemberRole::Viewer]
+                    .map(|role| member_may(role, operation));
+            assert!(manager && (operator || !viewer), "{operation}");
+            let name: &str = operation.into();
+            assert_eq!(viewer, name.starts_with("read"), "{name}");
+        }
+        for (role, operation, may) in [
+            (MemberRole::Operator, Operation::RequestPolicy, true),
+            (MemberRole::Operator, Operation::GenerateApiKey, true),
+            (MemberRole::Operator, Operation::UploadPartnerCertificate, true),
+            (MemberRole::Operator, Operation::InviteMember, false),
+            (MemberRole::Operator, Operation::SetPartnerContact, false),
+            (MemberRole::Operator, Operation::SelectPolicyGroup, false),
+            (MemberRole::Viewer, Operation::WithdrawPolicyRequest, false),
+        ] {
+            assert_eq!(actor(Role::AuthPartner).may(operation, Some(role)), may, "{operation}");
+        }
+    }
+
+    #[test]
+    fn an_administrator_is_not_bound_by_what_he_is_to_a_partner() {
+        let admin = actor(Role::PartnerAdmin);
+        for member in [None, Some(MemberRole::Viewer), Some(MemberRole::Manager)] {
+            assert!(admin.may(Operation::InviteMember, member));
+            assert!(!admin.may(Operation::GenerateApiKey, member));
+        }
+    }
+
+    #[test]
+    fn a_partner_that_the_token_claims_is_managed() {
+        let acme = PartnerId::from("acme");
+        let members = Members::from([("alice".to_owned(), MemberRole::Viewer)]);
+        let alice = actor(Role::AuthPartner);
+        assert_eq!(alice.role_at(&acme, &members), Some(MemberRole::Viewer));
+        assert_eq!(alice.role_at(&acme, &Members::new()), None);
+        let claimed = Actor { claimed_partners: BTreeSet::from(["acme".to_owned()]), ..alice };
+        assert_eq!(claimed.role_at(&acme, &members), Some(MemberRole::Manager));
+    }
+
+    #[test]
+    fn everybody_consents_for_himself_and_nobody_for_others() {
+        for role in Role::iter() {
+            for operation in [Operation::GiveConsent, Operation::WithdrawConsent] {
+                assert!(actor(role).may_on_own(operation), "{role}");
+                assert!(!actor(role).may_on_any(operation), "{role}");
+            }
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! Laws that hold for every noun, whatever is asked of it in whatever order.
 
+use crate::actor::MemberRole;
 use crate::api_key::{self, ApiKey, Grant};
-use crate::partner::{self, AcceptedCertificate, Partner, PrivateReference, Registration};
+use crate::consent::{self, Consent};
+use crate::partner::{
+    self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
+    Registration,
+};
 use crate::policy::{self, Content, Policy};
 use crate::policy_document::PolicyType;
 use crate::policy_group::{self, Description, PolicyGroup};
@@ -77,6 +82,7 @@ laws! {
     policy_requests_obey_the_laws: PolicyRequest, a_policy_request_command();
     api_keys_obey_the_laws: ApiKey, an_api_key_command();
     proposals_obey_the_laws: Proposal, a_proposal_command();
+    consents_obey_the_laws: Consent, a_consent_command();
 }
 
 /// Few different values, so that the same one comes again.
@@ -93,13 +99,59 @@ fn a_comment() -> impl Strategy<Value = Comment> {
 }
 
 fn a_partner_command() -> impl Strategy<Value = partner::Command> {
-    use partner::Command::{AcceptCertificate, Deactivate, Reactivate, Register, Suspend};
+    use partner::Command::*;
+    let remove = |(subject, reason)| RemoveMember { subject, reason };
+    let set_contact = |(purpose, contact)| SetContact { purpose, contact };
+    let move_group = |(group, reason, links): (String, Reason, usize)| MovePolicyGroup {
+        policy_group_id: group.as_str().into(),
+        reason,
+        links,
+    };
     prop_oneof![
         a_registration().prop_map(Register),
         an_accepted_certificate().prop_map(AcceptCertificate),
         a_reason().prop_map(Suspend),
         a_reason().prop_map(Reactivate),
         a_reason().prop_map(Deactivate),
+        a_member().prop_map(InviteMember),
+        (a_subject(), proptest::option::of(a_reason())).prop_map(remove),
+        a_member().prop_map(SetMemberRole),
+        (a_purpose(), a_private_reference()).prop_map(set_contact),
+        a_purpose().prop_map(RemoveContact),
+        proptest::option::of(a_word())
+            .prop_map(|logo_url| UpdateDetails(Details { lang_code: None, logo_url })),
+        a_word().prop_map(|group| SelectPolicyGroup(group.as_str().into())),
+        (a_word(), a_reason(), 0..2_usize).prop_map(move_group),
+        an_instant().prop_map(|now| Expire { now }),
+    ]
+}
+
+/// Alice registers the partners.
+fn a_subject() -> impl Strategy<Value = String> {
+    prop_oneof![Just("alice"), Just("bob")].prop_map(String::from)
+}
+
+fn a_member() -> impl Strategy<Value = Member> {
+    let role = prop_oneof![Just(MemberRole::Manager), Just(MemberRole::Viewer)];
+    (a_subject(), role).prop_map(|(subject, role)| Member { subject, role })
+}
+
+fn a_purpose() -> impl Strategy<Value = ContactPurpose> {
+    prop_oneof![Just(ContactPurpose::Primary), Just(ContactPurpose::Security)]
+}
+
+fn a_private_reference() -> impl Strategy<Value = PrivateReference> {
+    (0..3_u128).prop_map(|row| PrivateReference {
+        reference: Uuid::from_u128(row),
+        commitment: String::new(),
+    })
+}
+
+fn a_consent_command() -> impl Strategy<Value = consent::Command> {
+    use consent::Command::{Give, Withdraw};
+    prop_oneof![
+        (0..3_u32).prop_map(|text_version| Give { text_version }),
+        proptest::option::of(a_reason()).prop_map(Withdraw),
     ]
 }
 
@@ -128,11 +180,12 @@ fn an_accepted_certificate() -> impl Strategy<Value = AcceptedCertificate> {
 }
 
 fn a_trust_certificate_command() -> impl Strategy<Value = trust_certificate::Command> {
-    use trust_certificate::Command::{Disable, Enable, Upload};
+    use trust_certificate::Command::{Disable, Enable, Expire, Upload};
     prop_oneof![
         a_trusted().prop_map(Upload),
         a_reason().prop_map(Disable),
-        a_reason().prop_map(Enable)
+        a_reason().prop_map(Enable),
+        an_instant().prop_map(|now| Expire { now }),
     ]
 }
 

@@ -3,8 +3,11 @@
 //! Registered → active with its first accepted certificate ⇄ suspended → deactivated, which is
 //! final. What a partner holds (requests, keys) follows in the same submission,
 //! each with its own event; `commands` puts that together.
+//!
+//! Several people speak for a partner, each in a role; one manager at least stays. It is reached
+//! for several purposes; what those contacts are lies beside the log.
 
-use crate::actor::Operation;
+use crate::actor::{MemberRole, Members, Operation};
 use crate::aggregate::{Actions, Possible};
 use crate::ids::{MAX_ID, PolicyGroupId};
 use crate::reference::{GroupRule, PartnerType, language};
@@ -12,7 +15,8 @@ use crate::text::Checks;
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use strum::{IntoStaticStr, VariantNames};
+use std::collections::BTreeMap;
+use strum::{Display, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 /// The longest name of an organisation, in characters (MOSIP PMS 1.2.2.2).
@@ -21,9 +25,12 @@ pub const MAX_ORGANIZATION_NAME: usize = 128;
 pub const MAX_ADDRESS: usize = 2000;
 /// The longest telephone number, in characters.
 pub const MAX_CONTACT_NUMBER: usize = 16;
-
 /// The longest address of a logo, in characters.
 pub const MAX_LOGO_URL: usize = 256;
+/// The longest subject of a member, in characters: that of a token.
+pub const MAX_SUBJECT: usize = 256;
+/// The most members of one partner.
+pub const MAX_MEMBERS: usize = 100;
 
 /// A wish about one partner.
 #[derive(Debug, Clone)]
@@ -38,6 +45,95 @@ pub enum Command {
     Reactivate(Reason),
     /// End the partner for good.
     Deactivate(Reason),
+    /// Let somebody speak for the partner.
+    InviteMember(Member),
+    /// Let somebody speak for it no more.
+    RemoveMember {
+        /// Who.
+        subject: String,
+        /// Why, if anybody says.
+        reason: Option<Reason>,
+    },
+    /// Give a member another role.
+    SetMemberRole(Member),
+    /// Say how the partner is reached.
+    SetContact {
+        /// For what.
+        purpose: ContactPurpose,
+        /// Where the contact data lies.
+        contact: PrivateReference,
+    },
+    /// Take back how the partner is reached.
+    RemoveContact(ContactPurpose),
+    /// Say how the partner presents itself.
+    UpdateDetails(Details),
+    /// Choose the policy group, once. That the group is active has been read before.
+    SelectPolicyGroup(PolicyGroupId),
+    /// Put the partner into another policy group. That the group is active has been read before.
+    MovePolicyGroup {
+        /// Into which.
+        policy_group_id: PolicyGroupId,
+        /// Why.
+        reason: Reason,
+        /// How many requests, keys and the like the partner has under policies of its group.
+        links: usize,
+    },
+    /// Tell which accepted certificates have ended by now.
+    Expire {
+        /// The instant of the decision.
+        now: DateTime<Utc>,
+    },
+}
+
+/// Somebody who speaks for a partner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// As the access token names him: 1 to 256 characters.
+    pub subject: String,
+    /// What he may do.
+    pub role: MemberRole,
+}
+
+/// What a partner can be reached for.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    async_graphql::Enum,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum ContactPurpose {
+    /// Everything that has no contact of its own; known since the registration, never removed. Its
+    /// e-mail address is unique among partners.
+    Primary,
+    /// Interfaces, certificates and faults.
+    Technical,
+    /// Incidents and leaked keys.
+    Security,
+    /// Contracts and approvals.
+    Business,
+    /// Invoices.
+    Billing,
+}
+
+/// How a partner presents itself. Not personal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// The language in which the partner wants to be written to, ISO 639-3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang_code: Option<String>,
+    /// Where the partner's logo is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo_url: Option<String>,
 }
 
 /// What is known of a new partner, checked by [`check_registration`].
@@ -58,7 +154,7 @@ pub struct Registration {
     pub logo_url: Option<String>,
     /// Where the contact data lies.
     pub contact: PrivateReference,
-    /// The subject that speaks for the partner from now on.
+    /// The subject that speaks for the partner from now on, as its first manager.
     pub member: String,
 }
 
@@ -75,11 +171,12 @@ pub struct PrivateReference {
 /// How to reach the people at a partner. Personal: never in an event, a log line or an error.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
-    /// Postal address.
-    pub address: String,
+    /// Postal address; the primary contact has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// Telephone number.
     pub contact_number: String,
-    /// E-mail address; unique among partners after normalisation.
+    /// E-mail address; that of the primary contact is unique among partners after normalisation.
     pub email_id: String,
 }
 
@@ -90,9 +187,15 @@ impl std::fmt::Debug for Contact {
 }
 
 impl Contact {
-    /// What is wrong with the contact data; limits of MOSIP PMS 1.2.2.2.
-    pub fn check(&self, checks: &mut Checks) {
-        checks.paragraph("address", &self.address, MAX_ADDRESS);
+    /// What is wrong with the contact data for this purpose; limits of MOSIP PMS 1.2.2.2.
+    pub fn check(&self, checks: &mut Checks, purpose: ContactPurpose) {
+        match &self.address {
+            Some(address) => checks.paragraph("address", address, MAX_ADDRESS),
+            None => checks.add_if(purpose == ContactPurpose::Primary, || {
+                let message = "The primary contact needs an address.";
+                Finding::new("ADDRESS_NEEDED", "address", message)
+            }),
+        }
         checks.line("contactNumber", &self.contact_number, MAX_CONTACT_NUMBER);
         // Control characters were told by `line`.
         let dialable = |c: char| c.is_ascii_digit() || " +-()/.".contains(c) || c.is_control();
@@ -113,6 +216,11 @@ pub fn check_id(checks: &mut Checks, field: &str, id: &str) {
         let message = "A partner id has letters, digits, dots, dashes and underscores only.";
         Finding::new("PARTNER_ID_MALFORMED", field, message)
     });
+}
+
+/// What is wrong with the subject of a member.
+pub fn check_subject(checks: &mut Checks, field: &str, subject: &str) {
+    checks.line(field, subject, MAX_SUBJECT);
 }
 
 /// What is wrong with the language and the logo's address (`PMS_PRT_056`; MOSIP PMS 1.2.2.2).
@@ -165,6 +273,13 @@ pub struct AcceptedCertificate {
     pub signed_not_after: DateTime<Utc>,
 }
 
+impl AcceptedCertificate {
+    /// When it or its counter-signed form ends, whichever is first.
+    pub fn ends_at(&self) -> DateTime<Utc> {
+        self.not_after.min(self.signed_not_after)
+    }
+}
+
 /// What happened to a partner. Stored for ever: add variants and optional fields, never rename or
 /// remove.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
@@ -175,9 +290,41 @@ pub enum Event {
     Registered(Registration),
     CertificateAccepted(AcceptedCertificate),
     Activated {},
-    Suspended { reason: Reason },
-    Reactivated { reason: Reason },
-    Deactivated { reason: Reason },
+    Suspended {
+        reason: Reason,
+    },
+    Reactivated {
+        reason: Reason,
+    },
+    Deactivated {
+        reason: Reason,
+    },
+    MemberInvited(Member),
+    MemberRemoved {
+        subject: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    MemberRoleSet(Member),
+    ContactSet {
+        purpose: ContactPurpose,
+        contact: PrivateReference,
+    },
+    ContactRemoved {
+        purpose: ContactPurpose,
+    },
+    DetailsUpdated(Details),
+    PolicyGroupSelected {
+        policy_group_id: PolicyGroupId,
+    },
+    PolicyGroupMoved {
+        policy_group_id: PolicyGroupId,
+        reason: Reason,
+    },
+    CertificateExpired {
+        fingerprint: String,
+        expired_at: DateTime<Utc>,
+    },
 }
 
 /// Why a wish about a partner was refused.
@@ -195,13 +342,39 @@ pub enum Refusal {
     PartnerSuspended,
     #[error("The partner was deactivated, which is final.")]
     PartnerDeactivated,
+    #[error("The personal data of this partner was erased; none is kept any more.")]
+    PartnerErased,
+    #[error("This is a member already, in another role.")]
+    MemberExists,
+    #[error("This is no member of the partner.")]
+    MemberNotFound,
+    #[error("One manager has to stay: make somebody else a manager first.")]
+    LastManager,
+    #[error("A partner has at most {MAX_MEMBERS} members.")]
+    TooManyMembers,
+    #[error("The primary contact stays; set it anew instead.")]
+    PrimaryContactStays,
+    #[error("A partner of this type works without a policy group.")]
+    PolicyGroupNotAllowed,
+    #[error("The partner has chosen its policy group; only an administrator moves it to another.")]
+    PolicyGroupChosen,
+    #[error("The partner has requests, keys or the like under policies of its group.")]
+    PartnerHasLinks,
     #[error("The input has errors.")]
     Invalid(Vec<Finding>),
 }
 
 impl Refusal {
     fn field(&self) -> &'static str {
-        "partnerId"
+        match self {
+            Self::MemberExists
+            | Self::MemberNotFound
+            | Self::LastManager
+            | Self::TooManyMembers => "subject",
+            Self::PrimaryContactStays => "purpose",
+            Self::PolicyGroupNotAllowed | Self::PolicyGroupChosen => "policyGroup",
+            _ => "partnerId",
+        }
     }
 }
 
@@ -228,18 +401,33 @@ pub struct Profile {
     pub organization_name: String,
     /// As registered.
     pub partner_type: PartnerType,
-    /// As registered.
+    /// The group whose policies the partner may ask for.
     pub policy_group_id: Option<PolicyGroupId>,
-    /// The subjects that speak for the partner.
-    pub members: Vec<String>,
-    /// Fingerprints of the certificates that were accepted, oldest first.
-    pub certificates: Vec<String>,
+    /// How the partner presents itself.
+    pub details: Details,
+    /// Who speaks for the partner.
+    pub members: Members,
+    /// Where the contact data lies, by purpose.
+    pub contacts: BTreeMap<ContactPurpose, Uuid>,
+    /// The certificates that were accepted, oldest first.
+    pub certificates: Vec<HeldCertificate>,
+}
+
+/// What later decisions need to know of an accepted certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldCertificate {
+    /// SHA-256 of the certificate, lower-case hex.
+    pub fingerprint: String,
+    /// When it or its counter-signed form ends, whichever is first.
+    pub ends_at: DateTime<Utc>,
+    /// Whether its end has been told.
+    pub expired: bool,
 }
 
 impl Partner {
     /// The events that follow from `command` in this state.
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
-        use Command::{AcceptCertificate, Deactivate, Reactivate, Register, Suspend};
+        use Command::*;
         match (self, command) {
             (Self::Missing, Register(registration)) => Ok(vec![Event::Registered(registration)]),
             (_, Register(_)) => Err(Refusal::PartnerIdTaken),
@@ -252,7 +440,9 @@ impl Partner {
             (Self::Active(profile), AcceptCertificate(certificate)) => {
                 Ok(accepted(profile, certificate))
             }
-            (Self::Suspended(_), AcceptCertificate(_)) => Err(Refusal::PartnerSuspended),
+            (Self::Suspended(_), AcceptCertificate(_) | SelectPolicyGroup(_)) => {
+                Err(Refusal::PartnerSuspended)
+            }
 
             (Self::Active(_), Suspend(reason)) => Ok(vec![Event::Suspended { reason }]),
             (Self::Suspended(_), Suspend(_)) => Ok(vec![]),
@@ -264,13 +454,72 @@ impl Partner {
             (Self::Registered(_) | Self::Active(_) | Self::Suspended(_), Deactivate(reason)) => {
                 Ok(vec![Event::Deactivated { reason }])
             }
-            (Self::Deactivated(_), Deactivate(_)) => Ok(vec![]),
-            (Self::Deactivated(_), AcceptCertificate(_) | Suspend(_) | Reactivate(_)) => {
-                Err(Refusal::PartnerDeactivated)
+            (Self::Deactivated(_), Deactivate(_) | Expire { .. }) => Ok(vec![]),
+
+            (Self::Registered(it) | Self::Active(it), SelectPolicyGroup(group)) => {
+                it.select_group(group)
             }
-            (Self::Missing, AcceptCertificate(_) | Suspend(_) | Reactivate(_) | Deactivate(_)) => {
-                Err(Refusal::PartnerNotFound)
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                InviteMember(member),
+            ) => it.invite(member),
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                RemoveMember { subject, reason },
+            ) => it.remove(subject, reason),
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                SetMemberRole(member),
+            ) => it.set_role(member),
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                SetContact { purpose, contact },
+            ) => Ok(it.set_contact(purpose, contact)),
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                RemoveContact(purpose),
+            ) => it.remove_contact(purpose),
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                UpdateDetails(details),
+            ) => Ok(it.update_details(details)),
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                MovePolicyGroup { policy_group_id, reason, links },
+            ) => it.move_group(policy_group_id, reason, links),
+            (Self::Registered(it) | Self::Active(it) | Self::Suspended(it), Expire { now }) => {
+                Ok(it.expire(now))
             }
+            (
+                Self::Deactivated(_),
+                AcceptCertificate(_)
+                | Suspend(_)
+                | Reactivate(_)
+                | InviteMember(_)
+                | RemoveMember { .. }
+                | SetMemberRole(_)
+                | SetContact { .. }
+                | RemoveContact(_)
+                | UpdateDetails(_)
+                | SelectPolicyGroup(_)
+                | MovePolicyGroup { .. },
+            ) => Err(Refusal::PartnerDeactivated),
+            (
+                Self::Missing,
+                AcceptCertificate(_)
+                | Suspend(_)
+                | Reactivate(_)
+                | Deactivate(_)
+                | InviteMember(_)
+                | RemoveMember { .. }
+                | SetMemberRole(_)
+                | SetContact { .. }
+                | RemoveContact(_)
+                | UpdateDetails(_)
+                | SelectPolicyGroup(_)
+                | MovePolicyGroup { .. }
+                | Expire { .. },
+            ) => Err(Refusal::PartnerNotFound),
         }
     }
 
@@ -282,20 +531,40 @@ impl Partner {
                 organization_name: registration.organization_name,
                 partner_type: registration.partner_type,
                 policy_group_id: registration.policy_group_id,
-                members: vec![registration.member],
+                details: Details {
+                    lang_code: registration.lang_code,
+                    logo_url: registration.logo_url,
+                },
+                members: Members::from([(registration.member, MemberRole::Manager)]),
+                contacts: BTreeMap::from([(
+                    ContactPurpose::Primary,
+                    registration.contact.reference,
+                )]),
                 certificates: Vec::new(),
             }),
-            (mut partner, Event::CertificateAccepted(certificate)) => {
-                if let Some(profile) = partner.profile_mut() {
-                    profile.certificates.push(certificate.fingerprint);
-                }
-                partner
-            }
             (partner, Event::Activated {} | Event::Reactivated { .. }) => {
                 partner.into(Self::Active)
             }
             (partner, Event::Suspended { .. }) => partner.into(Self::Suspended),
             (partner, Event::Deactivated { .. }) => partner.into(Self::Deactivated),
+            (
+                mut partner,
+                event @ (Event::CertificateAccepted(_)
+                | Event::MemberInvited(_)
+                | Event::MemberRemoved { .. }
+                | Event::MemberRoleSet(_)
+                | Event::ContactSet { .. }
+                | Event::ContactRemoved { .. }
+                | Event::DetailsUpdated(_)
+                | Event::PolicyGroupSelected { .. }
+                | Event::PolicyGroupMoved { .. }
+                | Event::CertificateExpired { .. }),
+            ) => {
+                if let Some(profile) = partner.profile_mut() {
+                    profile.evolve(event);
+                }
+                partner
+            }
         }
     }
 
@@ -317,6 +586,17 @@ impl Partner {
             Self::Missing => Err(Refusal::PartnerNotFound),
             Self::Registered(_) => Err(Refusal::PartnerNotActiveYet),
             Self::Suspended(_) => Err(Refusal::PartnerSuspended),
+            Self::Deactivated(_) => Err(Refusal::PartnerDeactivated),
+        }
+    }
+
+    /// The profile of a partner that has not ended, else why it cannot be changed.
+    pub fn living(&self) -> Result<&Profile, Refusal> {
+        match self {
+            Self::Registered(profile) | Self::Active(profile) | Self::Suspended(profile) => {
+                Ok(profile)
+            }
+            Self::Missing => Err(Refusal::PartnerNotFound),
             Self::Deactivated(_) => Err(Refusal::PartnerDeactivated),
         }
     }
@@ -344,10 +624,143 @@ impl Partner {
 
 /// The same certificate again changes nothing.
 fn accepted(profile: &Profile, certificate: AcceptedCertificate) -> Vec<Event> {
-    if profile.certificates.contains(&certificate.fingerprint) {
+    if profile.certificates.iter().any(|held| held.fingerprint == certificate.fingerprint) {
         return Vec::new();
     }
     vec![Event::CertificateAccepted(certificate)]
+}
+
+impl Profile {
+    fn invite(&self, member: Member) -> Result<Vec<Event>, Refusal> {
+        match self.members.get(&member.subject) {
+            Some(role) if *role == member.role => Ok(vec![]),
+            Some(_) => Err(Refusal::MemberExists),
+            None if self.members.len() >= MAX_MEMBERS => Err(Refusal::TooManyMembers),
+            None => Ok(vec![Event::MemberInvited(member)]),
+        }
+    }
+
+    fn remove(&self, subject: String, reason: Option<Reason>) -> Result<Vec<Event>, Refusal> {
+        if !self.members.contains_key(&subject) {
+            return Ok(vec![]);
+        }
+        if self.is_last_manager(&subject) {
+            return Err(Refusal::LastManager);
+        }
+        Ok(vec![Event::MemberRemoved { subject, reason }])
+    }
+
+    fn set_role(&self, member: Member) -> Result<Vec<Event>, Refusal> {
+        match self.members.get(&member.subject) {
+            None => Err(Refusal::MemberNotFound),
+            Some(role) if *role == member.role => Ok(vec![]),
+            Some(_) if self.is_last_manager(&member.subject) => Err(Refusal::LastManager),
+            Some(_) => Ok(vec![Event::MemberRoleSet(member)]),
+        }
+    }
+
+    fn is_last_manager(&self, subject: &str) -> bool {
+        let mut managers = self.members.iter().filter(|(_, role)| **role == MemberRole::Manager);
+        managers.next().is_some_and(|(first, _)| first == subject) && managers.next().is_none()
+    }
+
+    /// Equal contact data has been told from other before: here only the reference is known.
+    fn set_contact(&self, purpose: ContactPurpose, contact: PrivateReference) -> Vec<Event> {
+        if self.contacts.get(&purpose) == Some(&contact.reference) {
+            return Vec::new();
+        }
+        vec![Event::ContactSet { purpose, contact }]
+    }
+
+    fn remove_contact(&self, purpose: ContactPurpose) -> Result<Vec<Event>, Refusal> {
+        if purpose == ContactPurpose::Primary {
+            return Err(Refusal::PrimaryContactStays);
+        }
+        let there = self.contacts.contains_key(&purpose);
+        Ok(there.then_some(Event::ContactRemoved { purpose }).into_iter().collect())
+    }
+
+    fn update_details(&self, details: Details) -> Vec<Event> {
+        if self.details == details { Vec::new() } else { vec![Event::DetailsUpdated(details)] }
+    }
+
+    fn select_group(&self, policy_group_id: PolicyGroupId) -> Result<Vec<Event>, Refusal> {
+        match &self.policy_group_id {
+            Some(group) if *group == policy_group_id => Ok(vec![]),
+            Some(_) => Err(Refusal::PolicyGroupChosen),
+            None if !self.may_have_group() => Err(Refusal::PolicyGroupNotAllowed),
+            None => Ok(vec![Event::PolicyGroupSelected { policy_group_id }]),
+        }
+    }
+
+    fn move_group(
+        &self,
+        policy_group_id: PolicyGroupId,
+        reason: Reason,
+        links: usize,
+    ) -> Result<Vec<Event>, Refusal> {
+        if self.policy_group_id.as_ref() == Some(&policy_group_id) {
+            return Ok(vec![]);
+        }
+        if !self.may_have_group() {
+            return Err(Refusal::PolicyGroupNotAllowed);
+        }
+        if links > 0 {
+            return Err(Refusal::PartnerHasLinks);
+        }
+        Ok(vec![Event::PolicyGroupMoved { policy_group_id, reason }])
+    }
+
+    /// Whether the partner's type has a use for a policy group.
+    pub fn may_have_group(&self) -> bool {
+        self.partner_type.terms().policy_group != GroupRule::None
+    }
+
+    fn expire(&self, now: DateTime<Utc>) -> Vec<Event> {
+        let ended = self.certificates.iter().filter(|it| !it.expired && it.ends_at <= now);
+        let told = |it: &HeldCertificate| Event::CertificateExpired {
+            fingerprint: it.fingerprint.clone(),
+            expired_at: it.ends_at,
+        };
+        ended.map(told).collect()
+    }
+
+    /// What happened to the profile without moving the partner to another state.
+    fn evolve(&mut self, event: Event) {
+        match event {
+            Event::CertificateAccepted(certificate) => self.certificates.push(HeldCertificate {
+                ends_at: certificate.ends_at(),
+                fingerprint: certificate.fingerprint,
+                expired: false,
+            }),
+            Event::MemberInvited(member) | Event::MemberRoleSet(member) => {
+                self.members.insert(member.subject, member.role);
+            }
+            Event::MemberRemoved { subject, .. } => {
+                self.members.remove(&subject);
+            }
+            Event::ContactSet { purpose, contact } => {
+                self.contacts.insert(purpose, contact.reference);
+            }
+            Event::ContactRemoved { purpose } => {
+                self.contacts.remove(&purpose);
+            }
+            Event::DetailsUpdated(details) => self.details = details,
+            Event::PolicyGroupSelected { policy_group_id }
+            | Event::PolicyGroupMoved { policy_group_id, .. } => {
+                self.policy_group_id = Some(policy_group_id);
+            }
+            Event::CertificateExpired { fingerprint, .. } => {
+                let held = self.certificates.iter_mut().filter(|it| it.fingerprint == fingerprint);
+                held.for_each(|it| it.expired = true);
+            }
+            Event::Registered(_)
+            | Event::Activated {}
+            | Event::Suspended { .. }
+            | Event::Reactivated { .. }
+            | Event::Deactivated { .. } => {}
+        }
+    }
 }
 
 aggregate!(Partner, "partner");
@@ -358,8 +771,32 @@ impl Actions for Partner {
             self.possible(Operation::SuspendPartner, Command::Suspend(Reason::any())),
             self.possible(Operation::ReactivatePartner, Command::Reactivate(Reason::any())),
             self.possible(Operation::DeactivatePartner, Command::Deactivate(Reason::any())),
+            self.possible(Operation::InviteMember, Command::InviteMember(anybody())),
+            self.possible(Operation::SetPartnerContact, any_contact()),
+            self.possible(Operation::UpdatePartner, Command::UpdateDetails(any_details())),
+            self.possible(Operation::SelectPolicyGroup, Command::SelectPolicyGroup("".into())),
+            self.possible(Operation::MovePartnerToPolicyGroup, any_move()),
         ]
     }
+}
+
+// What stands for any input where only the decision is asked for.
+
+fn anybody() -> Member {
+    Member { subject: String::new(), role: MemberRole::Viewer }
+}
+
+fn any_contact() -> Command {
+    let contact = PrivateReference { reference: Uuid::nil(), commitment: String::new() };
+    Command::SetContact { purpose: ContactPurpose::Primary, contact }
+}
+
+fn any_details() -> Details {
+    Details { lang_code: Some(String::new()), logo_url: None }
+}
+
+fn any_move() -> Command {
+    Command::MovePolicyGroup { policy_group_id: "".into(), reason: Reason::any(), links: 0 }
 }
 
 #[cfg(test)]
@@ -416,7 +853,8 @@ mod tests {
     fn whoever_registers_a_partner_for_himself_is_its_first_member() {
         let events = Partner::Missing.decide(Command::Register(registration())).unwrap();
         assert_eq!(events, [Event::Registered(registration())]);
-        assert_eq!(given::<Partner>(events).profile().unwrap().members, ["alice"]);
+        let members = Members::from([("alice".to_owned(), MemberRole::Manager)]);
+        assert_eq!(given::<Partner>(events).profile().unwrap().members, members);
     }
 
     #[test]
@@ -484,8 +922,172 @@ mod tests {
             Command::Suspend(reason()),
             Command::Reactivate(reason()),
             Command::Deactivate(reason()),
-        ] {
+            Command::Expire { now: DateTime::UNIX_EPOCH },
+        ]
+        .into_iter()
+        .chain(changes())
+        {
             assert_eq!(Partner::Missing.decide(command), Err(Refusal::PartnerNotFound));
         }
+    }
+
+    /// Everything that changes a partner but not where it stands.
+    fn changes() -> Vec<Command> {
+        vec![
+            invite("bob", MemberRole::Operator),
+            remove("bob"),
+            set_role("alice", MemberRole::Viewer),
+            set_contact(ContactPurpose::Security, 7),
+            Command::RemoveContact(ContactPurpose::Security),
+            Command::UpdateDetails(any_details()),
+            Command::SelectPolicyGroup("health".into()),
+            move_to("health", 0),
+        ]
+    }
+
+    fn invite(subject: &str, role: MemberRole) -> Command {
+        Command::InviteMember(Member { subject: subject.into(), role })
+    }
+
+    fn remove(subject: &str) -> Command {
+        Command::RemoveMember { subject: subject.into(), reason: None }
+    }
+
+    fn set_role(subject: &str, role: MemberRole) -> Command {
+        Command::SetMemberRole(Member { subject: subject.into(), role })
+    }
+
+    fn set_contact(purpose: ContactPurpose, row: u128) -> Command {
+        let reference = Uuid::from_u128(row);
+        Command::SetContact {
+            purpose,
+            contact: PrivateReference { reference, commitment: String::new() },
+        }
+    }
+
+    fn move_to(group: &str, links: usize) -> Command {
+        Command::MovePolicyGroup { policy_group_id: group.into(), reason: reason(), links }
+    }
+
+    fn after(mut partner: Partner, commands: impl IntoIterator<Item = Command>) -> Partner {
+        for command in commands {
+            let events = partner.decide(command).unwrap();
+            partner = events.into_iter().fold(partner, Partner::evolve);
+        }
+        partner
+    }
+
+    #[test]
+    fn a_deactivated_partner_is_changed_no_more() {
+        for command in changes() {
+            assert_eq!(deactivated().decide(command), Err(Refusal::PartnerDeactivated));
+        }
+        let ended = Command::Expire { now: DateTime::UNIX_EPOCH };
+        assert_eq!(deactivated().decide(ended), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_member_is_invited_once_and_gets_another_role_only_by_setting_it() {
+        let two = after(registered(), [invite("bob", MemberRole::Viewer)]);
+        assert_eq!(two.decide(invite("bob", MemberRole::Viewer)), Ok(vec![]));
+        let other = two.decide(invite("bob", MemberRole::Operator));
+        assert_eq!(other, Err(Refusal::MemberExists));
+        let promoted = after(two, [set_role("bob", MemberRole::Operator)]);
+        assert_eq!(promoted.profile().unwrap().members["bob"], MemberRole::Operator);
+        assert_eq!(promoted.decide(set_role("bob", MemberRole::Operator)), Ok(vec![]));
+        let stranger = promoted.decide(set_role("carol", MemberRole::Viewer));
+        assert_eq!(stranger, Err(Refusal::MemberNotFound));
+    }
+
+    #[test]
+    fn the_last_manager_is_neither_removed_nor_demoted() {
+        let one = after(registered(), [invite("bob", MemberRole::Operator)]);
+        assert_eq!(one.decide(remove("alice")), Err(Refusal::LastManager));
+        let demoted = one.decide(set_role("alice", MemberRole::Viewer));
+        assert_eq!(demoted, Err(Refusal::LastManager));
+        let handed_over = after(one, [set_role("bob", MemberRole::Manager), remove("alice")]);
+        assert_eq!(handed_over.decide(remove("alice")), Ok(vec![]));
+        assert_eq!(handed_over.decide(remove("bob")), Err(Refusal::LastManager));
+    }
+
+    #[test]
+    fn a_partner_has_a_hundred_members_and_no_more() {
+        let invitations =
+            (1..MAX_MEMBERS).map(|n| invite(&format!("member {n}"), MemberRole::Viewer));
+        let full = after(registered(), invitations);
+        assert_eq!(full.decide(invite("late", MemberRole::Viewer)), Err(Refusal::TooManyMembers));
+        assert_eq!(full.decide(invite("alice", MemberRole::Manager)), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_contact_is_set_and_removed_by_its_purpose_and_the_primary_one_stays() {
+        let security = ContactPurpose::Security;
+        assert_eq!(registered().decide(Command::RemoveContact(security)), Ok(vec![]));
+        let two = after(registered(), [set_contact(security, 7)]);
+        assert_eq!(two.decide(set_contact(security, 7)), Ok(vec![]));
+        let moved = after(two, [set_contact(ContactPurpose::Primary, 8)]);
+        assert_eq!(moved.profile().unwrap().contacts.len(), 2);
+        let primary = Command::RemoveContact(ContactPurpose::Primary);
+        assert_eq!(moved.decide(primary), Err(Refusal::PrimaryContactStays));
+        let removed = after(moved, [Command::RemoveContact(security)]);
+        let left = &removed.profile().unwrap().contacts;
+        assert_eq!(*left, BTreeMap::from([(ContactPurpose::Primary, Uuid::from_u128(8))]));
+    }
+
+    #[test]
+    fn the_same_details_again_change_nothing() {
+        let updated = after(registered(), [Command::UpdateDetails(any_details())]);
+        assert_eq!(updated.decide(Command::UpdateDetails(any_details())), Ok(vec![]));
+        assert_eq!(registered().decide(Command::UpdateDetails(Details::default())), Ok(vec![]));
+    }
+
+    fn of_type(partner_type: PartnerType) -> Partner {
+        given([Event::Registered(Registration {
+            partner_type,
+            policy_group_id: None,
+            ..registration()
+        })])
+    }
+
+    #[test]
+    fn a_policy_group_is_chosen_once_by_a_partner_that_may_have_one_and_has_none() {
+        let choose = |group: &str| Command::SelectPolicyGroup(group.into());
+        let misp = after(of_type(PartnerType::MispPartner), [choose("banking")]);
+        assert_eq!(misp.decide(choose("banking")), Ok(vec![]));
+        assert_eq!(misp.decide(choose("health")), Err(Refusal::PolicyGroupChosen));
+        assert_eq!(registered().decide(choose("health")), Err(Refusal::PolicyGroupChosen));
+        let maker = of_type(PartnerType::DeviceProvider);
+        assert_eq!(maker.decide(choose("banking")), Err(Refusal::PolicyGroupNotAllowed));
+        assert_eq!(suspended().decide(choose("banking")), Err(Refusal::PartnerSuspended));
+    }
+
+    #[test]
+    fn only_a_partner_without_links_is_moved_to_another_policy_group() {
+        assert_eq!(active().decide(move_to("health", 1)), Err(Refusal::PartnerHasLinks));
+        assert_eq!(active().decide(move_to("banking", 1)), Ok(vec![]));
+        let moved = after(active(), [move_to("health", 0)]);
+        assert_eq!(moved.profile().unwrap().policy_group_id, Some("health".into()));
+        let maker = of_type(PartnerType::FtmProvider);
+        assert_eq!(maker.decide(move_to("health", 0)), Err(Refusal::PolicyGroupNotAllowed));
+    }
+
+    #[test]
+    fn the_end_of_each_certificate_is_told_once_from_the_instant_on_at_which_it_ends() {
+        let end = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
+        let lasting =
+            AcceptedCertificate { not_after: end, signed_not_after: end, ..certificate("next") };
+        let two = after(active(), [Command::AcceptCertificate(lasting)]);
+        let told = |fingerprint: &str, expired_at| Event::CertificateExpired {
+            fingerprint: fingerprint.into(),
+            expired_at,
+        };
+        let before = Command::Expire { now: end - chrono::TimeDelta::microseconds(1) };
+        assert_eq!(two.decide(before.clone()), Ok(vec![told("first", DateTime::UNIX_EPOCH)]));
+        let one_left = after(two, [before]);
+        let now = Command::Expire { now: end };
+        assert_eq!(one_left.decide(now.clone()), Ok(vec![told("next", end)]));
+        let all_told = after(one_left, [now.clone()]);
+        assert_eq!(all_told.decide(now), Ok(vec![]));
+        assert!(all_told.active().is_ok(), "expiry is no state");
     }
 }

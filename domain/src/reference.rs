@@ -284,6 +284,57 @@ pub fn language(code: &str) -> Option<&'static Language> {
     LANGUAGES.iter().find(|language| language.code == code)
 }
 
+// --- consent ------------------------------------------------------------------------------------
+
+/// A text that people agree to before they work here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentText {
+    /// 1, 2, 3 …: a text that has been agreed to is never changed, but followed by another.
+    pub version: u32,
+    /// The text in each of [`LANGUAGES`], by its code.
+    pub texts: &'static [(&'static str, &'static str)],
+}
+
+/// Every text there ever was, oldest first. The incumbent keeps no text, only that there was a
+/// consent (MOSIP PMS 1.2.2.2).
+pub const CONSENT_TEXTS: [ConsentText; 1] = [ConsentText {
+    version: 1,
+    texts: &[
+        (
+            "eng",
+            "I agree that this system records my user name with everything that I do here for \
+             the organisations I speak for. The record is a log that nobody changes or shortens, \
+             so that it can be shown later who decided what, when and why. Addresses, telephone \
+             numbers and e-mail addresses that I enter are kept apart from it, encrypted, and \
+             can be erased. I may withdraw this consent at any time; what was recorded until \
+             then stays.",
+        ),
+        (
+            "fra",
+            "J'accepte que ce système enregistre mon nom d'utilisateur avec tout ce que je fais \
+             ici pour les organisations que je représente. Cet enregistrement est un journal que \
+             personne ne modifie ni ne raccourcit, afin qu'on puisse montrer plus tard qui a \
+             décidé quoi, quand et pourquoi. Les adresses, numéros de téléphone et adresses \
+             électroniques que je saisis sont conservés à part, chiffrés, et peuvent être \
+             effacés. Je peux retirer ce consentement à tout moment ; ce qui a été enregistré \
+             jusque-là demeure.",
+        ),
+        (
+            "ara",
+            "أوافق على أن يسجّل هذا النظام اسم المستخدم الخاص بي مع كل ما أقوم به هنا نيابةً عن \
+             المؤسسات التي أمثّلها. هذا السجل لا يغيّره أحد ولا يحذف منه شيئًا، حتى يمكن لاحقًا \
+             إثبات من قرّر ماذا ومتى ولماذا. أما العناوين وأرقام الهاتف وعناوين البريد \
+             الإلكتروني التي أُدخلها فتُحفظ منفصلةً عنه ومشفّرةً، ويمكن محوها. ويمكنني سحب هذه \
+             الموافقة في أي وقت، ويبقى ما سُجّل حتى ذلك الحين.",
+        ),
+    ],
+}];
+
+/// The newest text: the one that people are asked to agree to.
+pub const fn consent_text() -> &'static ConsentText {
+    &CONSENT_TEXTS[CONSENT_TEXTS.len() - 1]
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -407,6 +458,17 @@ mod tests {
     fn a_credential_type_is_found_in_any_case_and_has_one_spelling() {
         assert_eq!(credential_type("QRcode"), Some("qrcode"));
         assert_eq!(credential_type("passport"), None);
+    }
+
+    #[test]
+    fn every_consent_text_is_there_in_every_language_and_they_are_counted_from_one() {
+        let codes: Vec<&str> = LANGUAGES.iter().map(|it| it.code).collect();
+        for (text, version) in CONSENT_TEXTS.iter().zip(1..) {
+            assert_eq!(text.version, version);
+            let written: Vec<&str> = text.texts.iter().map(|(code, _)| *code).collect();
+            assert_eq!(written, codes);
+            assert!(text.texts.iter().all(|(_, text)| !text.contains("  ")));
+        }
     }
 
     #[test]

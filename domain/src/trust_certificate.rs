@@ -20,6 +20,11 @@ pub enum Command {
     Disable(Reason),
     /// Trust it again.
     Enable(Reason),
+    /// Tell that it has ended, if it has by now.
+    Expire {
+        /// The instant of the decision.
+        now: DateTime<Utc>,
+    },
 }
 
 /// A certificate that anchors or extends trust in one domain.
@@ -77,6 +82,7 @@ pub enum Event {
     Uploaded(Trusted),
     Disabled { reason: Reason },
     Enabled { reason: Reason },
+    Expired { expired_at: DateTime<Utc> },
 }
 
 /// Why a wish about a trust certificate was refused.
@@ -104,27 +110,47 @@ pub enum TrustCertificate {
     /// Not uploaded.
     #[default]
     Missing,
-    /// Trusted.
-    Active(Trusted),
+    /// Trusted, while its dates hold.
+    Active(Known),
     /// Not trusted for now.
-    Disabled(Trusted),
+    Disabled(Known),
+}
+
+/// What later decisions need to know of a trust certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// As uploaded.
+    pub trusted: Trusted,
+    /// Whether its end has been told.
+    pub expired: bool,
 }
 
 impl TrustCertificate {
     /// The events that follow from `command` in this state.
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
-        use Command::{Disable, Enable, Upload};
+        use Command::{Disable, Enable, Expire, Upload};
         match (self, command) {
             (Self::Missing, Upload(trusted)) => Ok(vec![Event::Uploaded(trusted)]),
-            (Self::Missing, Disable(_) | Enable(_)) => Err(Refusal::TrustCertificateNotFound),
+            (Self::Missing, Disable(_) | Enable(_) | Expire { .. }) => {
+                Err(Refusal::TrustCertificateNotFound)
+            }
 
-            (Self::Active(old) | Self::Disabled(old), Upload(new)) => {
+            (
+                Self::Active(Known { trusted: old, .. })
+                | Self::Disabled(Known { trusted: old, .. }),
+                Upload(new),
+            ) => {
                 let same = (old.domain, &old.fingerprint) == (new.domain, &new.fingerprint);
                 if same { Ok(vec![]) } else { Err(Refusal::TrustCertificateExists) }
             }
             (Self::Active(_), Disable(reason)) => Ok(vec![Event::Disabled { reason }]),
             (Self::Disabled(_), Enable(reason)) => Ok(vec![Event::Enabled { reason }]),
             (Self::Active(_), Enable(_)) | (Self::Disabled(_), Disable(_)) => Ok(vec![]),
+            (Self::Active(it) | Self::Disabled(it), Expire { now }) => {
+                let expired_at = it.trusted.not_after;
+                let untold = !it.expired && expired_at <= now;
+                Ok(untold.then_some(Event::Expired { expired_at }).into_iter().collect())
+            }
         }
     }
 
@@ -132,11 +158,30 @@ impl TrustCertificate {
     #[must_use]
     pub fn evolve(self, event: Event) -> Self {
         match (self, event) {
-            (_, Event::Uploaded(trusted)) => Self::Active(trusted),
-            (Self::Missing, Event::Disabled { .. } | Event::Enabled { .. }) => Self::Missing,
+            (_, Event::Uploaded(trusted)) => Self::Active(Known { trusted, expired: false }),
+            (
+                Self::Missing,
+                Event::Disabled { .. } | Event::Enabled { .. } | Event::Expired { .. },
+            ) => Self::Missing,
             (Self::Active(it) | Self::Disabled(it), Event::Disabled { .. }) => Self::Disabled(it),
             (Self::Active(it) | Self::Disabled(it), Event::Enabled { .. }) => Self::Active(it),
+            (Self::Active(it), Event::Expired { .. }) => Self::Active(it.told()),
+            (Self::Disabled(it), Event::Expired { .. }) => Self::Disabled(it.told()),
         }
+    }
+
+    /// The certificate, trusted now or not; nothing when it is missing.
+    pub fn trusted(&self) -> Option<&Trusted> {
+        match self {
+            Self::Missing => None,
+            Self::Active(it) | Self::Disabled(it) => Some(&it.trusted),
+        }
+    }
+}
+
+impl Known {
+    fn told(self) -> Self {
+        Self { expired: true, ..self }
     }
 }
 
@@ -196,8 +241,27 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_certificate_is_told_once_even_while_it_is_disabled() {
+        let end = root().not_after;
+        let early = Command::Expire { now: end - chrono::TimeDelta::microseconds(1) };
+        let expired = Event::Expired { expired_at: end };
+        for events in [
+            vec![Event::Uploaded(root())],
+            vec![Event::Uploaded(root()), Event::Disabled { reason: reason() }],
+        ] {
+            let certificate = given::<TrustCertificate>(events.clone());
+            assert_eq!(certificate.decide(early.clone()), Ok(vec![]));
+            let told = certificate.decide(Command::Expire { now: end });
+            assert_eq!(told, Ok(vec![expired.clone()]));
+            let after = given::<TrustCertificate>([events, vec![expired.clone()]].concat());
+            assert_eq!(after.decide(Command::Expire { now: end }), Ok(vec![]));
+        }
+    }
+
+    #[test]
     fn nothing_can_be_done_to_a_certificate_that_is_not_there() {
-        for command in [Command::Disable(reason()), Command::Enable(reason())] {
+        let expire = Command::Expire { now: DateTime::UNIX_EPOCH };
+        for command in [Command::Disable(reason()), Command::Enable(reason()), expire] {
             let refused = TrustCertificate::Missing.decide(command);
             assert_eq!(refused, Err(Refusal::TrustCertificateNotFound));
         }
