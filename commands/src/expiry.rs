@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
 use domain::aggregate::Expires;
+use domain::partner::Partner;
 use domain::proposal::Proposal;
+use domain::trust_certificate::TrustCertificate;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
@@ -53,7 +55,11 @@ impl Expiring {
 }
 
 /// Every noun of which something expires.
-const EXPIRING: &[Expiring] = &[Expiring::of::<Proposal>()];
+const EXPIRING: &[Expiring] = &[
+    Expiring::of::<Partner>(),
+    Expiring::of::<TrustCertificate>(),
+    Expiring::of::<Proposal>(),
+];
 
 impl Commands {
     /// Tells what expires, as long as it runs.

@@ -4,6 +4,7 @@ mod unit;
 
 pub mod api_key;
 pub mod bootstrap;
+pub mod consent;
 pub mod event_store;
 pub mod expiry;
 pub mod installation;

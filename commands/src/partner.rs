@@ -1,5 +1,13 @@
 //! What can be done with partners.
 
+mod contacts;
+mod group;
+mod members;
+
+pub use contacts::{RemovePartnerContact, SetPartnerContact};
+pub use group::{MovePartnerToPolicyGroup, SelectPolicyGroup};
+pub use members::{InviteMember, RemoveMember, SetMemberRole};
+
 use crate::event_store::{Name, StreamId};
 use crate::unit::{Decided, Stream, Unit};
 use crate::{Commands, Done, Request, Result, input, new_id, random};
@@ -11,8 +19,8 @@ use domain::certificate::{Certificate, CertificatePolicy, check_partner_certific
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::issuance::CounterSigning;
 use domain::partner::{
-    AcceptedCertificate, Command, Contact, Partner, Profile, Refusal, Registration, check_id,
-    check_presentation, check_registration,
+    AcceptedCertificate, Command, Contact, ContactPurpose, Details, Partner, Profile, Refusal,
+    Registration, check_id, check_presentation, check_registration, check_subject,
 };
 use domain::policy_group::PolicyGroup;
 use domain::policy_request;
@@ -99,6 +107,23 @@ decision_input!(/// Lifts a suspension.
 decision_input!(/// Ends a partner for good.
     DeactivatePartner, "DeactivatePartnerInput", "deactivatePartner");
 
+/// How a partner presents itself. What is absent is taken away.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "UpdatePartnerInput")]
+pub struct UpdatePartner {
+    /// Which partner.
+    pub partner_id: PartnerId,
+    /// The language to write in, ISO 639-3.
+    pub lang_code: Option<String>,
+    /// Where the logo is found: https, at most 256 characters.
+    pub logo_url: Option<String>,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+    /// The version of the partner that the caller has seen.
+    pub expected_version: Option<i64>,
+}
+input!(UpdatePartner, "updatePartner");
+
 /// The fence of everything a partner holds: requests and keys.
 pub(crate) fn holds(partner: &str) -> String {
     format!("partner/{partner}:holds")
@@ -116,8 +141,7 @@ impl Commands {
             permit_registration(&unit, input)?;
             check(input)?;
             if let Some(group) = &input.policy_group {
-                let group = unit.load::<PolicyGroup>(group.as_str()).await?;
-                group.active().map_err(|refusal| at("policyGroup", refusal))?;
+                active_group(&unit, group).await?;
             }
             let mut partner = unit.load::<Partner>(&input.partner_id).await?;
             self.claim_names(&unit, input, partner.stream_id());
@@ -133,9 +157,13 @@ impl Commands {
         let id = Name { kind: "partner_id", key: normal(&input.partner_id) };
         let taken = Vec::<Finding>::from(Refusal::PartnerIdTaken).pop();
         unit.claim(id, holder.clone(), taken);
+        self.claim_email(unit, &input.email_id, holder);
+    }
+
+    fn claim_email(&self, unit: &Unit, email: &str, holder: StreamId) {
         let message = "Another partner uses this e-mail address.";
         let taken = Finding::new("EMAIL_TAKEN", "emailId", message);
-        unit.claim(self.email_name(&input.email_id), holder, Some(taken));
+        unit.claim(self.email_name(email), holder, Some(taken));
     }
 
     /// The claim on an e-mail address: a keyed hash, since the address is personal.
@@ -146,15 +174,14 @@ impl Commands {
 
     fn registration(&self, unit: &Unit, input: &RegisterPartner) -> Result<Registration> {
         let contact = Contact {
-            address: input.address.trim().to_owned(),
+            address: Some(input.address.trim().to_owned()),
             contact_number: squeezed(&input.contact_number),
             email_id: input.email_id.trim().to_owned(),
         };
-        let subject = format!("partner/{}", input.partner_id);
         let subject_key = Zeroizing::new(random()?);
-        let wrapping = &self.keys().wrapping;
-        let (contact, row) =
-            wrapping.seal(&subject, new_id(), &subject_key, random()?, &contact)?;
+        let subject =
+            self.keys().wrapping.new_subject(&subject(&input.partner_id), &subject_key)?;
+        let (contact, row) = subject.seal(new_id(), random()?, &contact)?;
         unit.keep_personal(row);
         Ok(Registration {
             organization_name: squeezed(&input.organization_name),
@@ -176,10 +203,8 @@ impl Commands {
     ) -> Result<Done> {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
         self.run(request, input, stream, |unit| async move {
-            let mut partner = unit.load::<Partner>(input.partner_id.as_str()).await?;
             let operation = Operation::UploadPartnerCertificate;
-            unit.permit_on(operation, &partner, Refusal::PartnerNotFound)?;
-            unit.expect(&partner)?;
+            let mut partner = own(&unit, operation, &input.partner_id).await?;
             let profile = partner.profile().ok_or(Vec::from(Refusal::PartnerNotFound))?.clone();
             let field = "certificateData";
             let certificate = Certificate::read(&input.certificate_data, field)?;
@@ -221,6 +246,21 @@ impl Commands {
             not_after: certificate.not_after(),
             signed_not_after: signed.not_after(),
         })
+    }
+
+    /// Says how a partner presents itself.
+    pub async fn update_partner(&self, request: &Request, input: &UpdatePartner) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
+        self.run(request, input, stream, |unit| async move {
+            let mut partner = own(&unit, Operation::UpdatePartner, &input.partner_id).await?;
+            let mut checks = Checks::default();
+            let (lang_code, logo_url) = (input.lang_code.clone(), input.logo_url.clone());
+            check_presentation(&mut checks, lang_code.as_deref(), logo_url.as_deref());
+            checks.done()?;
+            unit.decide(&mut partner, Command::UpdateDetails(Details { lang_code, logo_url }))?;
+            Ok(partner.done())
+        })
+        .await
     }
 
     /// Stops a partner and its keys for a while.
@@ -286,7 +326,7 @@ fn permit_registration(unit: &Unit, input: &RegisterPartner) -> Result<()> {
         let message = "Name the subject that will speak for the partner.";
         return Err(crate::Error::refused("MEMBER_NEEDED", "member", message));
     }
-    if fits && actor.may(Operation::RegisterPartner, true) {
+    if fits && actor.may_on_own(Operation::RegisterPartner) {
         Ok(())
     } else {
         Err(crate::Error::Forbidden)
@@ -301,13 +341,13 @@ fn check(input: &RegisterPartner) -> Result<()> {
     check_registration(&mut checks, &input.organization_name, input.partner_type, has_group);
     check_presentation(&mut checks, input.lang_code.as_deref(), input.logo_url.as_deref());
     let contact = Contact {
-        address: input.address.clone(),
+        address: Some(input.address.clone()),
         contact_number: input.contact_number.clone(),
         email_id: input.email_id.clone(),
     };
-    contact.check(&mut checks);
+    contact.check(&mut checks, ContactPurpose::Primary);
     if let Some(member) = &input.member {
-        checks.line("member", member, 256);
+        check_subject(&mut checks, "member", member);
     }
     Ok(checks.done()?)
 }
@@ -366,6 +406,26 @@ pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result
         }
     }
     Ok(partner.done())
+}
+
+/// Whose personal data the contacts of a partner are.
+fn subject(partner: &str) -> String {
+    format!("partner/{partner}")
+}
+
+/// A policy group in which partners may work.
+async fn active_group(unit: &Unit, id: &PolicyGroupId) -> Result<()> {
+    let group = unit.load::<PolicyGroup>(id.as_str()).await?;
+    group.active().map_err(|refusal| at("policyGroup", refusal))?;
+    Ok(())
+}
+
+/// The partner that one of its own people changes, or an administrator.
+async fn own(unit: &Unit, operation: Operation, id: &PartnerId) -> Result<Stream<Partner>> {
+    let partner = unit.load::<Partner>(id.as_str()).await?;
+    unit.permit_on(operation, &partner, Refusal::PartnerNotFound)?;
+    unit.expect(&partner)?;
+    Ok(partner)
 }
 
 /// The partner whose standing an administrator decides about, and the fence of what it holds.

@@ -175,7 +175,7 @@ async fn decide(
     let mut stream = unit.load::<TrustCertificate>(id).await?;
     unit.expect(&stream)?;
     if unit.decide(&mut stream, command(reason))?
-        && let TrustCertificate::Active(it) | TrustCertificate::Disabled(it) = &*stream
+        && let Some(it) = stream.trusted()
     {
         unit.raise(fence(it.domain));
     }

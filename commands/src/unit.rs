@@ -317,8 +317,14 @@ impl Unit {
         if self.actor().may_on_any(operation) { Ok(()) } else { Err(Error::Forbidden) }
     }
 
+    /// Refuses an actor whose roles do not allow the operation on what is his own.
+    pub fn permit_own(&self, operation: Operation) -> Result<()> {
+        if self.actor().may_on_own(operation) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
     /// Refuses an actor whose roles do not allow the operation on what belongs to `partner`. A
-    /// stranger gets the answer that he would get if the thing did not exist.
+    /// stranger gets the answer that he would get if the thing did not exist; a member, who sees
+    /// it, is told that his role there does not suffice.
     pub fn permit_on(
         &self,
         operation: Operation,
@@ -326,15 +332,18 @@ impl Unit {
         not_found: impl Into<Vec<Finding>>,
     ) -> Result<()> {
         let actor = self.actor();
-        let members = partner.profile().map_or(&[][..], |profile| &profile.members);
-        let own = actor.belongs_to(&partner.id.as_str().into(), members);
-        if !actor.may(operation, true) {
+        let id = partner.id.as_str().into();
+        let member = partner.profile().and_then(|it| actor.role_at(&id, &it.members));
+        if !actor.may_on_own(operation) {
             return Err(Error::Forbidden);
         }
-        if partner.is_missing() || !actor.may(operation, own) {
+        if partner.is_missing() || (member.is_none() && !actor.may_on_any(operation)) {
             return Err(Error::Refused(not_found.into()));
         }
-        if own {
+        if !actor.may(operation, member) {
+            return Err(Error::Forbidden);
+        }
+        if member.is_some() {
             self.draft().actor_partner.clone_from(&partner.id);
         }
         Ok(())

@@ -8,7 +8,7 @@
 //! for several purposes; what those contacts are lies beside the log.
 
 use crate::actor::{MemberRole, Members, Operation};
-use crate::aggregate::{Actions, Possible};
+use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::{MAX_ID, PolicyGroupId};
 use crate::reference::{GroupRule, PartnerType, language};
 use crate::text::Checks;
@@ -764,6 +764,12 @@ impl Profile {
 }
 
 aggregate!(Partner, "partner");
+
+impl Expires for Partner {
+    fn expire(now: DateTime<Utc>) -> Command {
+        Command::Expire { now }
+    }
+}
 
 impl Actions for Partner {
     fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {

@@ -4,7 +4,7 @@
 //! chain holds is decided by [`certificate`](crate::certificate) over the active ones.
 
 use crate::actor::Operation;
-use crate::aggregate::{Actions, Possible};
+use crate::aggregate::{Actions, Expires, Possible};
 use crate::reference::TrustDomain;
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
@@ -186,6 +186,12 @@ impl Known {
 }
 
 aggregate!(TrustCertificate, "trust_certificate");
+
+impl Expires for TrustCertificate {
+    fn expire(now: DateTime<Utc>) -> Command {
+        Command::Expire { now }
+    }
+}
 
 impl Actions for TrustCertificate {
     fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {

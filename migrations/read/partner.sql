@@ -6,11 +6,15 @@ create table partner (
   partner_type            text        not null,
   organization_name       text        not null,
   policy_group_id         text,
+  lang_code               text,
+  logo_url                text,
   members                 text[]      not null,
-  contact_reference       uuid        not null,
+  member_roles            jsonb       not null,
+  contacts                jsonb       not null,
   certificate_fingerprint text,
   certificate_expires_at  timestamptz,
   certificates            jsonb       not null,
+  next_expiry             timestamptz,
   created_at              timestamptz not null,
   created_by              text        not null,
   updated_at              timestamptz not null
@@ -24,3 +28,4 @@ create index on partner (lower(id), id);
 create index on partner (policy_group_id);
 create index on partner (certificate_expires_at, id);
 create index on partner using gin (members);
+create index on partner (next_expiry) where next_expiry is not null;

@@ -12,6 +12,7 @@ create table trust_certificate (
   issued_by          text        not null,
   valid_from         timestamptz not null,
   valid_till         timestamptz not null,
+  next_expiry        timestamptz,
   created_at         timestamptz not null,
   created_by         text        not null,
   updated_at         timestamptz not null
@@ -21,6 +22,7 @@ create index on trust_certificate (updated_at, id);
 create index on trust_certificate (partner_domain, status);
 create index on trust_certificate (partner_domain, fingerprint);
 create index on trust_certificate (valid_till, id);
+create index on trust_certificate (next_expiry) where next_expiry is not null;
 create index on trust_certificate (valid_from, id);
 create index on trust_certificate (lower(issued_to), id);
 create index on trust_certificate (lower(issued_by), id);

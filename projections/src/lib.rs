@@ -4,6 +4,7 @@
 //! the transaction that writes it; [`rebuild`] folds the whole log again with the same function.
 
 pub mod api_key;
+pub mod consent;
 pub mod fold;
 pub mod held;
 pub mod history;
@@ -24,7 +25,7 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 7] = [
+pub const TABLES: [ReadTable; 8] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
@@ -32,6 +33,7 @@ pub const TABLES: [ReadTable; 7] = [
     ReadTable::of::<policy_request::Row>(),
     ReadTable::of::<api_key::Row>(),
     ReadTable::of::<proposal::Row>(),
+    ReadTable::of::<consent::Row>(),
 ];
 
 /// The live schema of the read tables.

@@ -4,11 +4,13 @@ use crate::fold::{Fold, RecordedOf};
 use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use domain::actor::{MemberRole, Members};
 use domain::ids::{PartnerId, PolicyGroupId};
-use domain::partner::{AcceptedCertificate, Event, Partner};
+use domain::partner::{AcceptedCertificate, ContactPurpose, Details, Event, Member, Partner};
 use domain::reference::PartnerType;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
+use std::collections::BTreeMap;
 use strum::Display;
 use uuid::Uuid;
 
@@ -31,18 +33,28 @@ pub struct Row {
     /// The group whose policies the partner may ask for.
     #[graphql(skip)]
     pub policy_group_id: Option<PolicyGroupId>,
-    /// The subjects that speak for the partner.
+    /// The language in which the partner wants to be written to, ISO 639-3.
+    pub lang_code: Option<String>,
+    /// Where the partner's logo is found.
+    pub logo_url: Option<String>,
+    /// The subjects that speak for the partner: those of `member_roles`, to be searched.
     #[graphql(skip)]
     pub members: Vec<String>,
-    /// Where the contact data lies.
+    /// What each of them may do.
     #[graphql(skip)]
-    pub contact_reference: Uuid,
+    pub member_roles: Members,
+    /// Where the contact data lies, by purpose.
+    #[graphql(skip)]
+    pub contacts: BTreeMap<ContactPurpose, Uuid>,
     /// SHA-256 of the newest certificate, lower-case hex.
     pub certificate_fingerprint: Option<String>,
     /// When the newest certificate or its counter-signed form ends, whichever is first.
     pub certificate_expires_at: Option<DateTime<Utc>>,
     /// All certificates that were accepted, newest first.
     pub certificates: Vec<PartnerCertificate>,
+    /// When the next end of a certificate is to be told; nothing when all were.
+    #[graphql(skip)]
+    pub next_expiry: Option<DateTime<Utc>>,
     /// When the partner was registered.
     pub created_at: DateTime<Utc>,
     /// The subject that registered it.
@@ -68,6 +80,9 @@ pub struct PartnerCertificate {
     pub signed_expires_at: DateTime<Utc>,
     /// When it was accepted.
     pub uploaded_at: DateTime<Utc>,
+    /// Whether its end has been told.
+    #[graphql(skip)]
+    pub told: bool,
 }
 
 /// Where a partner stands.
@@ -105,7 +120,24 @@ impl Fold for Row {
             Event::Deactivated { reason } => {
                 row.becomes(PartnerStatus::Deactivated, reason.as_str());
             }
+            Event::MemberInvited(it) | Event::MemberRoleSet(it) => row.seat(it),
+            Event::MemberRemoved { subject, .. } => row.unseat(subject),
+            Event::ContactSet { purpose, contact } => {
+                row.contacts.insert(*purpose, contact.reference);
+            }
+            Event::ContactRemoved { purpose } => {
+                row.contacts.remove(purpose);
+            }
+            Event::DetailsUpdated(details) => row.present(details),
+            Event::PolicyGroupSelected { policy_group_id } => {
+                row.policy_group_id = Some(policy_group_id.clone());
+            }
+            Event::PolicyGroupMoved { policy_group_id, .. } => {
+                row.policy_group_id = Some(policy_group_id.clone());
+            }
+            Event::CertificateExpired { fingerprint, .. } => row.tell(fingerprint),
         }
+        row.next_expiry = row.untold_end();
         Some(row)
     }
 }
@@ -120,11 +152,15 @@ fn registered(recorded: &RecordedOf<Row>) -> Option<Row> {
         partner_type: registration.partner_type,
         organization_name: registration.organization_name.clone(),
         policy_group_id: registration.policy_group_id.clone(),
+        lang_code: registration.lang_code.clone(),
+        logo_url: registration.logo_url.clone(),
         members: vec![registration.member.clone()],
-        contact_reference: registration.contact.reference,
+        member_roles: Members::from([(registration.member.clone(), MemberRole::Manager)]),
+        contacts: BTreeMap::from([(ContactPurpose::Primary, registration.contact.reference)]),
         certificate_fingerprint: None,
         certificate_expires_at: None,
         certificates: Vec::new(),
+        next_expiry: None,
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
         updated_at: recorded.recorded_at,
@@ -139,7 +175,7 @@ impl Row {
 
     fn accept(&mut self, accepted: &AcceptedCertificate, at: DateTime<Utc>) {
         self.certificate_fingerprint = Some(accepted.fingerprint.clone());
-        self.certificate_expires_at = Some(accepted.not_after.min(accepted.signed_not_after));
+        self.certificate_expires_at = Some(accepted.ends_at());
         let certificate = PartnerCertificate {
             fingerprint: accepted.fingerprint.clone(),
             certificate_data: accepted.certificate.clone(),
@@ -148,8 +184,36 @@ impl Row {
             expires_at: accepted.not_after,
             signed_expires_at: accepted.signed_not_after,
             uploaded_at: at,
+            told: false,
         };
         self.certificates.insert(0, certificate);
+    }
+
+    fn seat(&mut self, member: &Member) {
+        self.member_roles.insert(member.subject.clone(), member.role);
+        self.members = self.member_roles.keys().cloned().collect();
+    }
+
+    fn unseat(&mut self, subject: &str) {
+        self.member_roles.remove(subject);
+        self.members = self.member_roles.keys().cloned().collect();
+    }
+
+    fn present(&mut self, details: &Details) {
+        self.lang_code.clone_from(&details.lang_code);
+        self.logo_url.clone_from(&details.logo_url);
+    }
+
+    fn tell(&mut self, fingerprint: &str) {
+        let ended = self.certificates.iter_mut().filter(|it| it.fingerprint == fingerprint);
+        ended.for_each(|it| it.told = true);
+    }
+
+    /// A partner that has ended needs no certificate any more.
+    fn untold_end(&self) -> Option<DateTime<Utc>> {
+        let untold = self.certificates.iter().filter(|it| !it.told);
+        let ends = untold.map(|it| it.expires_at.min(it.signed_expires_at));
+        ends.min().filter(|_| self.status != PartnerStatus::Deactivated)
     }
 }
 
@@ -236,9 +300,15 @@ impl Listed for Row {
     }
 }
 
-/// The partners that `subject` is a member of.
-pub async fn of_member(db: impl PgExecutor<'_>, subject: &str) -> crate::Result<Vec<PartnerId>> {
-    let sql = "select id from read.partner where members @> array[$1] order by id";
-    let ids: Vec<String> = sqlx::query_scalar(sql).bind(subject).fetch_all(db).await?;
-    Ok(ids.iter().map(|id| id.as_str().into()).collect())
+/// The partners that `subject` is a member of, and what it is there.
+pub async fn of_member(
+    db: impl PgExecutor<'_>,
+    subject: &str,
+) -> crate::Result<Vec<(PartnerId, MemberRole)>> {
+    let sql = "select id, member_roles->$1 from read.partner \
+               where members @> array[$1] order by id";
+    let seats: Vec<(String, serde_json::Value)> =
+        sqlx::query_as(sql).bind(subject).fetch_all(db).await?;
+    let seat = |(id, role): (String, _)| Ok((id.as_str().into(), serde_json::from_value(role)?));
+    seats.into_iter().map(seat).collect()
 }

@@ -21,6 +21,16 @@ pub type KeyBytes = Zeroizing<[u8; 32]>;
 #[derive(Debug)]
 pub struct WrappingKey(RandomizedNonceKey);
 
+/// The key of one subject: everything personal of it is sealed with this one, so that destroying it
+/// erases everything.
+#[derive(Debug)]
+pub struct SubjectKey {
+    subject: String,
+    key: RandomizedNonceKey,
+    /// To be stored; `None` when it lies in `subject_keys` already.
+    wrapped: Option<Vec<u8>>,
+}
+
 /// One row of `personal_data` that is about to be written, and its subject's wrapped key.
 #[derive(Debug, Clone)]
 pub struct SealedRow {
@@ -30,8 +40,8 @@ pub struct SealedRow {
     pub subject: String,
     /// The data, readable with the subject's key only.
     pub ciphertext: Vec<u8>,
-    /// The subject's key, readable with the wrapping key only.
-    pub wrapped_key: Vec<u8>,
+    /// The subject's key, readable with the wrapping key only; `None` when it is stored already.
+    pub wrapped_key: Option<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,24 +56,24 @@ impl WrappingKey {
         key(bytes).map(Self)
     }
 
-    /// Seals contact data under a key that the caller drew for `subject`.
-    pub fn seal(
+    /// The key of a subject of whom nothing is kept yet, of bytes that the caller drew.
+    pub fn new_subject(&self, subject: &str, bytes: &KeyBytes) -> Result<SubjectKey> {
+        let wrapped = seal(&self.0, subject.as_bytes(), bytes.as_slice())?;
+        Ok(SubjectKey { subject: subject.to_owned(), key: key(bytes)?, wrapped: Some(wrapped) })
+    }
+
+    /// The stored key of a subject; `None` when it was erased.
+    pub async fn subject(
         &self,
+        db: impl PgExecutor<'_>,
         subject: &str,
-        reference: Uuid,
-        subject_key: &KeyBytes,
-        salt: [u8; 32],
-        contact: &Contact,
-    ) -> Result<(PrivateReference, SealedRow)> {
-        let salted = Zeroizing::new(serde_json::to_vec(&Salted { salt, data: contact.clone() })?);
-        let sealed = SealedRow {
-            reference,
-            subject: subject.to_owned(),
-            ciphertext: seal(&key(subject_key)?, reference.as_bytes(), &salted)?,
-            wrapped_key: seal(&self.0, subject.as_bytes(), subject_key.as_slice())?,
-        };
-        let reference = PrivateReference { reference, commitment: commitment(&salt, contact)? };
-        Ok((reference, sealed))
+    ) -> Result<Option<SubjectKey>> {
+        let sql = "select wrapped_key from subject_keys where subject = $1";
+        let wrapped: Option<Vec<u8>> =
+            sqlx::query_scalar(sql).bind(subject).fetch_optional(db).await?;
+        let Some(wrapped) = wrapped else { return Ok(None) };
+        let key = self.unwrapped(subject, wrapped)?;
+        Ok(Some(SubjectKey { subject: subject.to_owned(), key, wrapped: None }))
     }
 
     /// The contact data behind references. What was erased is absent.
@@ -87,11 +97,33 @@ impl WrappingKey {
     }
 
     fn open(&self, id: Uuid, subject: &str, data: Vec<u8>, wrapped: Vec<u8>) -> Result<Contact> {
-        let subject_key = open(&self.0, subject.as_bytes(), wrapped)?;
-        let subject_key: &[u8; 32] =
-            subject_key.as_slice().try_into().map_err(|_| unreadable("a subject key"))?;
-        let data = open(&key(subject_key)?, id.as_bytes(), data)?;
+        let data = open(&self.unwrapped(subject, wrapped)?, id.as_bytes(), data)?;
         Ok(serde_json::from_slice::<Salted>(&data)?.data)
+    }
+
+    fn unwrapped(&self, subject: &str, wrapped: Vec<u8>) -> Result<RandomizedNonceKey> {
+        let bytes = open(&self.0, subject.as_bytes(), wrapped)?;
+        key(bytes.as_slice().try_into().map_err(|_| unreadable("a subject key"))?)
+    }
+}
+
+impl SubjectKey {
+    /// Seals contact data of the subject.
+    pub fn seal(
+        self,
+        reference: Uuid,
+        salt: [u8; 32],
+        contact: &Contact,
+    ) -> Result<(PrivateReference, SealedRow)> {
+        let salted = Zeroizing::new(serde_json::to_vec(&Salted { salt, data: contact.clone() })?);
+        let sealed = SealedRow {
+            reference,
+            ciphertext: seal(&self.key, reference.as_bytes(), &salted)?,
+            subject: self.subject,
+            wrapped_key: self.wrapped,
+        };
+        let reference = PrivateReference { reference, commitment: commitment(&salt, contact)? };
+        Ok((reference, sealed))
     }
 }
 
@@ -133,13 +165,14 @@ mod tests {
     use super::*;
 
     fn contact() -> Contact {
-        let (address, email_id) = ("Main St".to_owned(), "a@b.example".to_owned());
+        let (address, email_id) = (Some("Main St".to_owned()), "a@b.example".to_owned());
         Contact { address, contact_number: "123".into(), email_id }
     }
 
     fn sealed(by: &WrappingKey) -> SealedRow {
         let subject_key = Zeroizing::new([2; 32]);
-        by.seal("partner/acme", Uuid::nil(), &subject_key, [3; 32], &contact()).unwrap().1
+        let subject = by.new_subject("partner/acme", &subject_key).unwrap();
+        subject.seal(Uuid::nil(), [3; 32], &contact()).unwrap().1
     }
 
     #[test]
@@ -147,7 +180,12 @@ mod tests {
         let ours = WrappingKey::new(&[1; 32]).unwrap();
         let row = sealed(&ours);
         let open = |by: &WrappingKey, subject: &str| {
-            by.open(row.reference, subject, row.ciphertext.clone(), row.wrapped_key.clone())
+            by.open(
+                row.reference,
+                subject,
+                row.ciphertext.clone(),
+                row.wrapped_key.clone().unwrap(),
+            )
         };
         assert!(open(&ours, "partner/acme").unwrap() == contact());
         assert!(open(&ours, "partner/other").is_err());

@@ -41,6 +41,9 @@ pub struct Row {
     pub valid_from: DateTime<Utc>,
     /// When it ends.
     pub valid_till: DateTime<Utc>,
+    /// When its end is to be told; nothing once it was.
+    #[graphql(skip)]
+    pub next_expiry: Option<DateTime<Utc>>,
     /// When it was uploaded.
     pub created_at: DateTime<Utc>,
     /// The subject that uploaded it.
@@ -79,6 +82,7 @@ impl Fold for Row {
             Event::Enabled { reason } => {
                 row.becomes(TrustCertificateStatus::Active, reason.as_str());
             }
+            Event::Expired { .. } => row.next_expiry = None,
         }
         Some(row)
     }
@@ -100,6 +104,7 @@ fn uploaded(recorded: &RecordedOf<Row>) -> Option<Row> {
         issued_by: trusted.issuer.clone(),
         valid_from: trusted.not_before,
         valid_till: trusted.not_after,
+        next_expiry: Some(trusted.not_after),
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
         updated_at: recorded.recorded_at,

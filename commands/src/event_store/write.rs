@@ -6,6 +6,7 @@ use crate::Result;
 use domain::Finding;
 use domain::log_entry::MAX_ENTRY;
 use projections::log::LogRow;
+use projections::private_rows::SealedRow;
 use projections::{Error, READ};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
@@ -157,11 +158,12 @@ async fn private_rows(
 ) -> Result<(), sqlx::Error> {
     let personal: Vec<_> = accepted.iter().flat_map(|s| &s.personal_data).collect();
     if !personal.is_empty() {
-        let subjects: Vec<_> = personal.iter().map(|row| row.subject.as_str()).collect();
+        let new_key = |row: &&SealedRow| Some((row.subject.clone(), row.wrapped_key.clone()?));
+        let (new, keys): (Vec<_>, Vec<_>) = personal.iter().filter_map(new_key).unzip();
         let sql = "insert into subject_keys (subject, wrapped_key) \
                    select * from unnest($1::text[], $2::bytea[])";
-        let keys: Vec<_> = personal.iter().map(|row| row.wrapped_key.as_slice()).collect();
-        sqlx::query(sql).bind(&subjects).bind(keys).execute(&mut *db).await?;
+        sqlx::query(sql).bind(new).bind(keys).execute(&mut *db).await?;
+        let subjects: Vec<_> = personal.iter().map(|row| row.subject.as_str()).collect();
         let sql = "insert into personal_data (reference, subject, ciphertext, created_at) \
                    select a, b, c, $4 from unnest($1::uuid[], $2::text[], $3::bytea[]) as t(a, b, c)";
         sqlx::query(sql)

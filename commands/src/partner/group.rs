@@ -1,0 +1,96 @@
+//! Under which policy group a partner works: chosen once by itself, changed by an administrator.
+
+use super::{active_group, holds, own};
+use crate::event_store::StreamId;
+use crate::unit::{Stream, Unit};
+use crate::{Commands, Done, Request, Result, input};
+use async_graphql::InputObject;
+use domain::Reason;
+use domain::actor::Operation;
+use domain::ids::{PartnerId, PolicyGroupId};
+use domain::partner::{Command, Partner};
+use projections::held::live_of_partner;
+use projections::{api_key, policy_request};
+use serde::Serialize;
+
+/// Chooses the policy group of a partner that has none.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "SelectPolicyGroupInput")]
+pub struct SelectPolicyGroup {
+    /// Which partner.
+    pub partner_id: PartnerId,
+    /// The id of the group whose policies it will ask for. This is chosen once.
+    pub policy_group: PolicyGroupId,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+    /// The version of the partner that the caller has seen.
+    pub expected_version: Option<i64>,
+}
+input!(SelectPolicyGroup, "selectPolicyGroup");
+
+/// Puts a partner into another policy group.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "MovePartnerToPolicyGroupInput")]
+pub struct MovePartnerToPolicyGroup {
+    /// Which partner: one without requests, keys and the like.
+    pub partner_id: PartnerId,
+    /// The id of the group whose policies it may ask for from now on.
+    pub policy_group: PolicyGroupId,
+    /// Why: 1 to 500 characters, kept in the log for ever.
+    pub reason: String,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+    /// The version of the partner that the caller has seen.
+    pub expected_version: Option<i64>,
+}
+input!(MovePartnerToPolicyGroup, "movePartnerToPolicyGroup");
+
+impl Commands {
+    /// Chooses the policy group of a partner that has none.
+    pub async fn select_policy_group(
+        &self,
+        request: &Request,
+        input: &SelectPolicyGroup,
+    ) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
+        self.run(request, input, stream, |unit| async move {
+            let mut partner = own(&unit, Operation::SelectPolicyGroup, &input.partner_id).await?;
+            active_group(&unit, &input.policy_group).await?;
+            let group = input.policy_group.clone();
+            unit.decide(&mut partner, Command::SelectPolicyGroup(group))?;
+            Ok(partner.done())
+        })
+        .await
+    }
+
+    /// Puts a partner without links into another policy group.
+    pub async fn move_partner_to_policy_group(
+        &self,
+        request: &Request,
+        input: &MovePartnerToPolicyGroup,
+    ) -> Result<Done> {
+        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
+        self.run(request, input, stream, |unit| async move {
+            unit.permit(Operation::MovePartnerToPolicyGroup)?;
+            let reason = Reason::new("reason", &input.reason)?;
+            let mut partner = unit.load::<Partner>(input.partner_id.as_str()).await?;
+            unit.expect(&partner)?;
+            active_group(&unit, &input.policy_group).await?;
+            let links = links(&unit, &partner).await?;
+            let policy_group_id = input.policy_group.clone();
+            let command = Command::MovePolicyGroup { policy_group_id, reason, links };
+            unit.decide(&mut partner, command)?;
+            Ok(partner.done())
+        })
+        .await
+    }
+}
+
+/// How many live things the partner has under policies of its group.
+async fn links(unit: &Unit, partner: &Stream<Partner>) -> Result<usize> {
+    unit.fence(holds(&partner.id)).await?;
+    let (id, pool) = (partner.id.as_str().into(), unit.pool());
+    let requests = live_of_partner::<policy_request::Row>(pool, &id).await?.len();
+    let keys = live_of_partner::<api_key::Row>(pool, &id).await?.len();
+    Ok(requests + keys)
+}
