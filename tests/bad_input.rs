@@ -68,6 +68,10 @@ async fn every_other_text_has_its_limit_too() {
                        "description": "d", "version": "1", "policies": document});
     let group = json!({"name": "n", "description": "d"});
     let (admin, alice) = (app.admin(), app.partner("alice"));
+    let member = json!({"partnerId": partner, "subject": "bob", "role": "VIEWER"});
+    let contact = json!({"partnerId": partner, "purpose": "SECURITY", "address": "1 Main Street",
+                         "contactNumber": "1", "emailId": "bob@example.org"});
+    let moved = json!({"partnerId": partner, "policyGroup": market.group});
     let cases = [
         (&admin, "createPolicyGroup", group.clone(), "name", 128),
         (&admin, "createPolicyGroup", group.clone(), "description", 256),
@@ -88,6 +92,13 @@ async fn every_other_text_has_its_limit_too() {
             500,
         ),
         (&alice, "generateApiKey", json!({"partnerId": partner, "policyId": policy}), "label", 36),
+        (&alice, "inviteMember", member.clone(), "subject", 256),
+        (&alice, "setMemberRole", member, "subject", 256),
+        (&alice, "removeMember", json!({"partnerId": partner, "subject": "bob"}), "reason", 500),
+        (&alice, "setPartnerContact", contact.clone(), "address", 2000),
+        (&alice, "setPartnerContact", contact, "emailId", 254),
+        (&admin, "movePartnerToPolicyGroup", moved, "reason", 500),
+        (&alice, "withdrawConsent", json!({}), "reason", 500),
     ];
     let before: i64 = app.installation.database.ask("select count(*) from events").await;
     for (who, mutation, base, field, max) in cases {

@@ -4,10 +4,12 @@
 
 mod access;
 mod bad_input;
+mod consent;
 mod demo;
 mod embedded_postgres;
 mod main_job;
 mod outage;
+mod partner;
 mod proofs;
 mod proposal;
 mod schema_is_current;

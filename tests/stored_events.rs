@@ -3,8 +3,13 @@
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
+use domain::actor::MemberRole;
 use domain::api_key::{self, ApiKey, Grant};
-use domain::partner::{self, AcceptedCertificate, Partner, PrivateReference, Registration};
+use domain::consent::{self, Consent};
+use domain::partner::{
+    self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
+    Registration,
+};
 use domain::policy::{self, Content, Policy};
 use domain::policy_document::PolicyType;
 use domain::policy_group::{self, Description, PolicyGroup};
@@ -29,7 +34,7 @@ fn every_event_of_a_partner_is_kept() {
         policy_group_id: Some("banking".into()),
         lang_code: Some("eng".to_owned()),
         logo_url: Some("https://bank.example/logo.png".to_owned()),
-        contact: PrivateReference { reference: Uuid::nil(), commitment: "c2FsdGVk".to_owned() },
+        contact: private(),
         member: "alice".to_owned(),
     });
     let accepted = partner::Event::CertificateAccepted(AcceptedCertificate {
@@ -48,7 +53,27 @@ fn every_event_of_a_partner_is_kept() {
         partner::Event::Suspended { reason: reason() },
         partner::Event::Reactivated { reason: reason() },
         partner::Event::Deactivated { reason: reason() },
+        partner::Event::MemberInvited(member()),
+        partner::Event::MemberRemoved { subject: "bob".to_owned(), reason: Some(reason()) },
+        partner::Event::MemberRoleSet(member()),
+        partner::Event::ContactSet { purpose: ContactPurpose::Security, contact: private() },
+        partner::Event::ContactRemoved { purpose: ContactPurpose::Security },
+        partner::Event::DetailsUpdated(Details {
+            lang_code: Some("fra".to_owned()),
+            logo_url: Some("https://bank.example/logo.png".to_owned()),
+        }),
+        partner::Event::PolicyGroupSelected { policy_group_id: "banking".into() },
+        partner::Event::PolicyGroupMoved { policy_group_id: "health".into(), reason: reason() },
+        partner::Event::CertificateExpired { fingerprint: "01".repeat(32), expired_at: instant() },
     ]);
+}
+
+fn private() -> PrivateReference {
+    PrivateReference { reference: Uuid::nil(), commitment: "c2FsdGVk".to_owned() }
+}
+
+fn member() -> Member {
+    Member { subject: "bob".to_owned(), role: MemberRole::Operator }
 }
 
 #[test]
@@ -68,6 +93,7 @@ fn every_event_of_a_trust_certificate_is_kept() {
         uploaded,
         trust_certificate::Event::Disabled { reason: reason() },
         trust_certificate::Event::Enabled { reason: reason() },
+        trust_certificate::Event::Expired { expired_at: instant() },
     ]);
 }
 
@@ -150,6 +176,14 @@ fn every_event_of_a_proposal_is_kept() {
     ]);
 }
 
+#[test]
+fn every_event_of_a_consent_is_kept() {
+    are_kept::<Consent>(vec![
+        consent::Event::Given { text_version: 1 },
+        consent::Event::Withdrawn { reason: Some(reason()) },
+    ]);
+}
+
 /// A kind that is gone from the program is still in somebody's log.
 #[test]
 fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
@@ -161,6 +195,7 @@ fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
         names::<PolicyRequest>(),
         names::<ApiKey>(),
         names::<Proposal>(),
+        names::<Consent>(),
     ]
     .concat();
     for file in std::fs::read_dir("stored_events").unwrap() {

@@ -3,7 +3,7 @@
 use crate::errors::{Result, answer};
 use async_graphql::Context;
 use commands::{Commands, Error, Request};
-use domain::actor::Operation;
+use domain::actor::{MemberRole, Operation};
 use domain::ids::PartnerId;
 use projections::Viewer;
 use sqlx::PgPool;
@@ -15,8 +15,8 @@ pub struct Caller {
     pub commands: Commands,
     /// Who asks, and under which ids.
     pub request: Request,
-    /// The partners that the actor belongs to.
-    pub partners: Vec<PartnerId>,
+    /// The partners that the actor belongs to, and what he is there.
+    pub memberships: Vec<(PartnerId, MemberRole)>,
 }
 
 /// The caller of this request.
@@ -30,14 +30,24 @@ impl Caller {
         self.commands.store().pool()
     }
 
+    /// The partners that the actor belongs to.
+    pub fn partners(&self) -> Vec<PartnerId> {
+        self.memberships.iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// What the actor is to a partner; `None` for a stranger.
+    pub fn role_at(&self, partner: &PartnerId) -> Option<MemberRole> {
+        self.memberships.iter().find(|(id, _)| id == partner).map(|(_, role)| *role)
+    }
+
     /// Whose rows the caller may read.
     pub fn viewer(&self, ctx: &Context<'_>, operation: Operation) -> Result<Viewer> {
         let actor = &self.request.actor;
         if actor.may_on_any(operation) {
             return Ok(Viewer::All);
         }
-        if actor.may(operation, true) {
-            return Ok(Viewer::Partners(self.partners.clone()));
+        if actor.may_on_own(operation) {
+            return Ok(Viewer::Partners(self.partners()));
         }
         answer(ctx, Err(Error::Forbidden))
     }

@@ -12,6 +12,7 @@ pub mod service;
 mod actions;
 mod api_key;
 mod caller;
+mod consent;
 mod history;
 mod list;
 mod loader;

@@ -1,6 +1,7 @@
 //! Who the caller is, and what the system consists of.
 
 use crate::caller::caller;
+use crate::consent::MyConsent;
 use crate::errors::{Result, answer};
 use crate::partner::Partner;
 use async_graphql::{Context, Object, SimpleObject};
@@ -22,8 +23,14 @@ pub struct Me {
     roles: Vec<Role>,
     /// What these roles allow on what is the caller's own, by the names of mutations and reads.
     permissions: Vec<String>,
-    /// The partners that the caller belongs to.
+    /// The partners that the caller belongs to; `myRole` says as what.
     partners: Vec<Partner>,
+    /// Whether one of them works without a policy group but may choose one.
+    needs_policy_group: bool,
+    /// Whether the caller has agreed to the newest consent text.
+    consent_given: bool,
+    /// What the caller has agreed to.
+    consent: MyConsent,
 }
 
 /// What follows from a partner's type.
@@ -82,14 +89,20 @@ impl MeQuery {
     async fn me(&self, ctx: &Context<'_>) -> Result<Me> {
         let caller = caller(ctx);
         let actor = &caller.request.actor;
-        let ids: Vec<String> = caller.partners.iter().map(|id| id.as_str().to_owned()).collect();
+        let ids: Vec<String> =
+            caller.memberships.iter().map(|(id, _)| id.as_str().to_owned()).collect();
         let rows = answer(ctx, find_many::<Row>(caller.pool(), &ids).await)?;
-        let permissions = Operation::iter().filter(|operation| actor.may(*operation, true));
+        let partners: Vec<Partner> = rows.into_iter().map(Partner::from).collect();
+        let consent = MyConsent::of(ctx).await?;
+        let permissions = Operation::iter().filter(|operation| actor.may_on_own(*operation));
         Ok(Me {
             subject: actor.subject.clone(),
             roles: actor.roles.iter().copied().collect(),
             permissions: permissions.map(|operation| operation.to_string()).collect(),
-            partners: rows.into_iter().map(Partner::from).collect(),
+            needs_policy_group: partners.iter().any(Partner::needs_policy_group),
+            partners,
+            consent_given: consent.is_to_the_newest_text(),
+            consent,
         })
     }
 

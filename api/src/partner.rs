@@ -12,12 +12,16 @@ use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
 use commands::partner::{
-    DeactivatePartner, ReactivatePartner, RegisterPartner, SuspendPartner, UploadPartnerCertificate,
+    DeactivatePartner, InviteMember, MovePartnerToPolicyGroup, ReactivatePartner, RegisterPartner,
+    RemoveMember, RemovePartnerContact, SelectPolicyGroup, SetMemberRole, SetPartnerContact,
+    SuspendPartner, UpdatePartner, UploadPartnerCertificate,
 };
-use domain::actor::Operation;
+use domain::actor::{MemberRole, Operation};
 use domain::ids::PartnerId;
+use domain::partner::ContactPurpose;
+use futures::future::try_join_all;
 use projections::page::{Order, PageRequest};
-use projections::partner::{PartnerFilter, PartnerSort, Row};
+use projections::partner::{PartnerFilter, PartnerSort, PartnerStatus, Row};
 use projections::policy_group;
 
 /// An organisation that works with the national ID.
@@ -42,49 +46,94 @@ impl Partner {
         Ok(load::<policy_group::Row>(ctx, id.as_str()).await?.map(Into::into))
     }
 
-    /// The subjects that speak for the partner; for the partner itself and those who may read
+    /// Who speaks for the partner, by subject; for the partner itself and those who may read
     /// partners.
-    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Member>> {
         self.permit_reading(ctx)?;
-        Ok(self.row.members.clone())
+        let members = self.row.member_roles.iter();
+        Ok(members
+            .map(|(subject, role)| Member { subject: subject.clone(), role: *role })
+            .collect())
     }
 
-    /// How to reach the partner; absent when it was erased. Personal data: for the partner itself
-    /// and those who may read partners.
+    /// What the caller is to the partner; null for strangers and for staff.
+    async fn my_role(&self, ctx: &Context<'_>) -> Option<MemberRole> {
+        self.role(ctx)
+    }
+
+    /// How to reach the partner where there is no contact for the purpose; absent when it was
+    /// erased. Personal data: for the partner itself and those who may read partners.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<PartnerContact>> {
         self.permit_reading(ctx)?;
-        Ok(contact(ctx, self.row.contact_reference).await?.map(|contact| PartnerContact {
-            address: contact.address,
-            contact_number: contact.contact_number,
-            email_id: contact.email_id,
-        }))
+        self.contact_for(ctx, ContactPurpose::Primary).await
+    }
+
+    /// How to reach the partner, the primary contact first; without those that were erased.
+    /// Personal data: for the partner itself and those who may read partners.
+    async fn contacts(&self, ctx: &Context<'_>) -> Result<Vec<PartnerContact>> {
+        self.permit_reading(ctx)?;
+        let purposes = self.row.contacts.keys();
+        let contacts = try_join_all(purposes.map(|purpose| self.contact_for(ctx, *purpose))).await;
+        Ok(contacts?.into_iter().flatten().collect())
     }
 
     /// What can be done with the partner now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
-        let (id, own) = (self.row.id.as_str(), self.is_own(ctx));
-        allowed_actions::<domain::partner::Partner>(ctx, id, own).await
+        let (id, member) = (self.row.id.as_str(), self.role(ctx));
+        allowed_actions::<domain::partner::Partner>(ctx, id, member).await
     }
 }
 
 impl Partner {
     /// A partner is also reached through what belongs to it, by people who may not read partners.
     fn permit_reading(&self, ctx: &Context<'_>) -> Result<()> {
-        let may = caller(ctx).request.actor.may(Operation::ReadPartner, self.is_own(ctx));
+        let may = caller(ctx).request.actor.may(Operation::ReadPartner, self.role(ctx));
         answer(ctx, if may { Ok(()) } else { Err(commands::Error::Forbidden) })
     }
 
     /// The row is asked, not the caller: a partner may have been registered in this very request.
-    fn is_own(&self, ctx: &Context<'_>) -> bool {
-        caller(ctx).request.actor.belongs_to(&self.row.id, &self.row.members)
+    fn role(&self, ctx: &Context<'_>) -> Option<MemberRole> {
+        caller(ctx).request.actor.role_at(&self.row.id, &self.row.member_roles)
     }
+
+    async fn contact_for(
+        &self,
+        ctx: &Context<'_>,
+        purpose: ContactPurpose,
+    ) -> Result<Option<PartnerContact>> {
+        let Some(reference) = self.row.contacts.get(&purpose) else { return Ok(None) };
+        Ok(contact(ctx, *reference).await?.map(|contact| PartnerContact {
+            purpose,
+            address: contact.address,
+            contact_number: contact.contact_number,
+            email_id: contact.email_id,
+        }))
+    }
+
+    /// Whether the partner works without a policy group but may have one.
+    pub fn needs_policy_group(&self) -> bool {
+        let may_have_one = self.row.partner_type.terms().may_have_group();
+        let ended = self.row.status == PartnerStatus::Deactivated;
+        may_have_one && self.row.policy_group_id.is_none() && !ended
+    }
+}
+
+/// Somebody who speaks for a partner.
+#[derive(SimpleObject)]
+pub struct Member {
+    /// The subject of his access token.
+    subject: String,
+    /// What he may do.
+    role: MemberRole,
 }
 
 /// How to reach a partner. Personal data.
 #[derive(SimpleObject)]
 pub struct PartnerContact {
-    /// Postal address.
-    address: String,
+    /// For what.
+    purpose: ContactPurpose,
+    /// Postal address; the primary contact has one.
+    address: Option<String>,
     /// Telephone number.
     contact_number: String,
     /// E-mail address.
@@ -188,6 +237,87 @@ impl PartnerMutation {
     ) -> Result<PartnerPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.upload_partner_certificate(&caller.request, &input).await)
+            .await
+    }
+
+    /// Says how a partner presents itself; what is absent is taken away.
+    async fn update_partner(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdatePartner,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.update_partner(&caller.request, &input).await).await
+    }
+
+    /// Says how a partner is reached. What was said before stays known as of its time.
+    async fn set_partner_contact(
+        &self,
+        ctx: &Context<'_>,
+        input: SetPartnerContact,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.set_partner_contact(&caller.request, &input).await).await
+    }
+
+    /// Takes back how a partner is reached; the primary contact stays.
+    async fn remove_partner_contact(
+        &self,
+        ctx: &Context<'_>,
+        input: RemovePartnerContact,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.remove_partner_contact(&caller.request, &input).await).await
+    }
+
+    /// Lets somebody speak for a partner. A partner has at most 100 members.
+    async fn invite_member(
+        &self,
+        ctx: &Context<'_>,
+        input: InviteMember,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.invite_member(&caller.request, &input).await).await
+    }
+
+    /// Lets somebody speak for a partner no more. One manager has to stay.
+    async fn remove_member(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveMember,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.remove_member(&caller.request, &input).await).await
+    }
+
+    /// Gives a member another role. One manager has to stay.
+    async fn set_member_role(
+        &self,
+        ctx: &Context<'_>,
+        input: SetMemberRole,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.set_member_role(&caller.request, &input).await).await
+    }
+
+    /// Chooses the policy group of a partner that has none; this is chosen once.
+    async fn select_policy_group(
+        &self,
+        ctx: &Context<'_>,
+        input: SelectPolicyGroup,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.select_policy_group(&caller.request, &input).await).await
+    }
+
+    /// Puts a partner that has no requests, keys and the like into another policy group.
+    async fn move_partner_to_policy_group(
+        &self,
+        ctx: &Context<'_>,
+        input: MovePartnerToPolicyGroup,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.move_partner_to_policy_group(&caller.request, &input).await)
             .await
     }
 

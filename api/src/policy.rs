@@ -44,8 +44,8 @@ impl Policy {
 
     /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
-        let own = false;
-        allowed_actions::<domain::policy::Policy>(ctx, self.row.id.as_str(), own).await
+        let member = None;
+        allowed_actions::<domain::policy::Policy>(ctx, self.row.id.as_str(), member).await
     }
 }
 

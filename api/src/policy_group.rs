@@ -34,8 +34,9 @@ impl From<Row> for PolicyGroup {
 impl PolicyGroup {
     /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
-        let own = false;
-        allowed_actions::<domain::policy_group::PolicyGroup>(ctx, self.row.id.as_str(), own).await
+        let member = None;
+        allowed_actions::<domain::policy_group::PolicyGroup>(ctx, self.row.id.as_str(), member)
+            .await
     }
 }
 

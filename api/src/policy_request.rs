@@ -51,8 +51,8 @@ impl PolicyRequest {
 
     /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
-        let own = caller(ctx).partners.contains(&self.row.partner_id);
-        allowed_actions::<domain::policy_request::PolicyRequest>(ctx, self.row.id.as_str(), own)
+        let member = caller(ctx).role_at(&self.row.partner_id);
+        allowed_actions::<domain::policy_request::PolicyRequest>(ctx, self.row.id.as_str(), member)
             .await
     }
 }

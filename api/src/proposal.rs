@@ -36,8 +36,8 @@ impl Proposal {
         let state = load::<domain::proposal::Proposal>(ctx, self.row.id.as_str()).await?;
         let actor = &caller(ctx).request.actor;
         let possible = state.unwrap_or_default().actions(&actor.subject, commands::now());
-        let own = false;
-        Ok(as_allowed(ctx, own, possible))
+        let member = None;
+        Ok(as_allowed(ctx, member, possible))
     }
 }
 

@@ -15,6 +15,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use commands::{Commands, Request};
+use domain::actor::{Actor, MemberRole};
 use domain::ids::PartnerId;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -156,16 +157,27 @@ async fn caller(node: &Node, headers: &HeaderMap) -> Result<Caller, Response> {
         .and_then(|token| node.issuer.actor(token))
         .map_err(unauthorized)?;
     let pool = node.commands.store().pool();
-    let partners = projections::partner::of_member(pool, &actor.subject).await;
-    let mut partners = partners.map_err(|problem| unreachable_database(&problem))?;
-    partners.extend(actor.claimed_partners.iter().map(|id| PartnerId::from(id.as_str())));
+    let seats = projections::partner::of_member(pool, &actor.subject).await;
+    let seats = seats.map_err(|problem| unreachable_database(&problem))?;
+    let memberships = memberships(&actor, seats);
     let mut request = Request::new(actor);
     if let Some(id) = headers.get("x-correlation-id").and_then(|id| id.to_str().ok())
         && is_correlation_id(id)
     {
         id.clone_into(&mut request.correlation_id);
     }
-    Ok(Caller { commands: node.commands.clone(), request, partners })
+    Ok(Caller { commands: node.commands.clone(), request, memberships })
+}
+
+/// What the log says, and what the token adds to it.
+fn memberships(
+    actor: &Actor,
+    mut seats: Vec<(PartnerId, MemberRole)>,
+) -> Vec<(PartnerId, MemberRole)> {
+    seats.retain(|(id, _)| !actor.claimed_partners.contains(id.as_str()));
+    let claimed = actor.claimed_partners.iter().map(|id| PartnerId::from(id.as_str()));
+    seats.extend(claimed.map(|id| (id, MemberRole::Manager)));
+    seats
 }
 
 /// It is stored with events: short and plain.

@@ -35,11 +35,11 @@ impl From<Row> for TrustCertificate {
 impl TrustCertificate {
     /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
-        let own = false;
+        let member = None;
         allowed_actions::<domain::trust_certificate::TrustCertificate>(
             ctx,
             self.row.id.as_str(),
-            own,
+            member,
         )
         .await
     }

@@ -55,11 +55,8 @@ impl Expiring {
 }
 
 /// Every noun of which something expires.
-const EXPIRING: &[Expiring] = &[
-    Expiring::of::<Partner>(),
-    Expiring::of::<TrustCertificate>(),
-    Expiring::of::<Proposal>(),
-];
+const EXPIRING: &[Expiring] =
+    &[Expiring::of::<Partner>(), Expiring::of::<TrustCertificate>(), Expiring::of::<Proposal>()];
 
 impl Commands {
     /// Tells what expires, as long as it runs.

@@ -247,7 +247,7 @@ pub fn check_registration(
         Finding::new("POLICY_GROUP_NEEDED", "policyGroup", message)
             .with("partnerType", partner_type)
     });
-    checks.add_if(rule == GroupRule::None && has_group, || {
+    checks.add_if(has_group && !partner_type.terms().may_have_group(), || {
         let message = "A partner of this type works without a policy group.";
         Finding::new("POLICY_GROUP_NOT_ALLOWED", "policyGroup", message)
             .with("partnerType", partner_type)
@@ -688,7 +688,9 @@ impl Profile {
         match &self.policy_group_id {
             Some(group) if *group == policy_group_id => Ok(vec![]),
             Some(_) => Err(Refusal::PolicyGroupChosen),
-            None if !self.may_have_group() => Err(Refusal::PolicyGroupNotAllowed),
+            None if !self.partner_type.terms().may_have_group() => {
+                Err(Refusal::PolicyGroupNotAllowed)
+            }
             None => Ok(vec![Event::PolicyGroupSelected { policy_group_id }]),
         }
     }
@@ -702,18 +704,13 @@ impl Profile {
         if self.policy_group_id.as_ref() == Some(&policy_group_id) {
             return Ok(vec![]);
         }
-        if !self.may_have_group() {
+        if !self.partner_type.terms().may_have_group() {
             return Err(Refusal::PolicyGroupNotAllowed);
         }
         if links > 0 {
             return Err(Refusal::PartnerHasLinks);
         }
         Ok(vec![Event::PolicyGroupMoved { policy_group_id, reason }])
-    }
-
-    /// Whether the partner's type has a use for a policy group.
-    pub fn may_have_group(&self) -> bool {
-        self.partner_type.terms().policy_group != GroupRule::None
     }
 
     fn expire(&self, now: DateTime<Utc>) -> Vec<Event> {

@@ -139,6 +139,13 @@ pub struct PartnerTerms {
     pub certificate_profile: CertificateProfile,
 }
 
+impl PartnerTerms {
+    /// Whether it has a use for a policy group.
+    pub fn may_have_group(&self) -> bool {
+        self.policy_group != GroupRule::None
+    }
+}
+
 impl PartnerType {
     /// The one table.
     ///

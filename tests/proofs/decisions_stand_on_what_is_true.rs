@@ -1,9 +1,10 @@
 //! Nothing is written, and nothing is answered, on what is not true any more: streams and sets
 //! that a decision read are guarded by their versions, and it is made again when one has moved.
 
-use crate::support::actors::{Market, Person};
+use crate::support::actors::{Market, Person, partner};
 use crate::support::commands::{Installation, codes, overtaken};
 use ::commands::{Commands, Error};
+use domain::actor::MemberRole;
 use projections::held::live_of_partner;
 use projections::{api_key, fold, policy_request};
 
@@ -101,7 +102,7 @@ async fn a_group_in_which_a_draft_was_started_meanwhile_is_not_closed() {
 #[tokio::test]
 async fn a_certificate_under_an_authority_disabled_meanwhile_is_not_accepted() {
     let two = Two::nodes().await;
-    let bob = crate::support::actors::partner(&two.here, "bob");
+    let bob = partner(&two.here, "bob");
     bob.registers(&two.market.group).await.unwrap();
     let certificate = two.market.authority.leaf(&bob.organization());
     let trusted = two.market.admin.trusts(&two.market.authority).await.unwrap().id;
@@ -175,6 +176,29 @@ async fn a_request_made_while_its_partner_is_being_deactivated_ends_with_it() {
     let pool = two.here.store().pool();
     let live = live_of_partner::<policy_request::Row>(pool, &partner).await.unwrap();
     assert!(live.is_empty());
+}
+
+#[tokio::test]
+async fn of_two_managers_who_dismiss_each_other_at_once_one_stays() {
+    let two = Two::nodes().await;
+    two.market.alice.invites("bob", MemberRole::Manager).await.unwrap();
+    let bob = partner(&two.there, "bob").beside(&two.market.alice);
+    let (late, early) =
+        two.overtaken(two.market.alice.dismisses("bob"), bob.dismisses("alice")).await;
+    early.unwrap();
+    assert_eq!(codes(late), ["PARTNER_NOT_FOUND"]); // she is a stranger by now
+}
+
+#[tokio::test]
+async fn a_partner_that_asks_for_a_policy_meanwhile_is_not_moved_to_another_group() {
+    let two = Two::nodes().await;
+    let other = two.market.manager.creates_group("Health").await.unwrap().id;
+    let (admin, alice) = (&two.market.admin, two.there(&two.market.alice));
+    let (moved, requested) = two
+        .overtaken(admin.moves(&alice.partner, &other), alice.requests(&two.market.policy))
+        .await;
+    requested.unwrap();
+    assert_eq!(codes(moved), ["PARTNER_HAS_LINKS"]);
 }
 
 #[tokio::test]

@@ -43,6 +43,41 @@ async fn contact_data_is_shown_to_those_who_may_see_it_and_lies_nowhere_in_the_c
 }
 
 #[tokio::test]
+async fn contact_data_that_was_changed_or_added_lies_nowhere_in_the_clear_either() {
+    let app = registered().await;
+    let dora = app.person("dora", Role::DeviceProvider);
+    for purpose in ["PRIMARY", "SECURITY"] {
+        let input = json!({"partnerId": "acme", "purpose": purpose, "address": "8 Willow Street",
+                           "contactNumber": "+1 555 0288", "emailId": "sue@acme.example",
+                           "idempotencyKey": purpose});
+        dora.does("setPartnerContact", input, "position").await.payload();
+    }
+    let everything: String = app.installation.database.ask(EVERYTHING).await;
+    assert!(everything.contains("SECURITY"));
+    for personal in ["Cedar", "0177", "joe", "Willow", "0288", "sue"] {
+        assert!(!everything.contains(personal), "{personal}");
+    }
+}
+
+/// One key per partner: destroying it erases what there was and what there is.
+#[tokio::test]
+async fn without_the_key_of_its_subject_every_contact_is_gone_and_none_is_kept_any_more() {
+    let app = registered().await;
+    let dora = app.person("dora", Role::DeviceProvider);
+    let input = json!({"partnerId": "acme", "purpose": "SECURITY", "contactNumber": "1",
+                       "emailId": "sue@acme.example"});
+    dora.does("setPartnerContact", input.clone(), "position").await.payload();
+    let database = &app.installation.database;
+    assert_eq!(database.ask::<i64>("select count(*) from subject_keys").await, 1);
+    database.as_owner("delete from subject_keys where subject = 'partner/acme'").await;
+    let contacts = "{ partner(id: \"acme\") { contacts { emailId } } }";
+    let shown = app.admin().asks(contacts, json!({})).await;
+    assert_eq!(shown.data()["partner"]["contacts"], json!([]));
+    let refused = dora.does("setPartnerContact", input, "position").await;
+    assert_eq!(refused.findings(), ["partnerId: PARTNER_ERASED"]);
+}
+
+#[tokio::test]
 async fn without_the_key_of_its_subject_contact_data_is_gone_and_the_log_is_whole() {
     let app = registered().await;
     let database = &app.installation.database;

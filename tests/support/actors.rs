@@ -2,8 +2,11 @@
 
 use super::certificates::Authority;
 use ::commands::api_key::{DeactivateApiKey, GenerateApiKey};
+use ::commands::consent::{GiveConsent, WithdrawConsent};
 use ::commands::partner::{
-    DeactivatePartner, ReactivatePartner, RegisterPartner, SuspendPartner, UploadPartnerCertificate,
+    DeactivatePartner, InviteMember, MovePartnerToPolicyGroup, ReactivatePartner, RegisterPartner,
+    RemoveMember, RemovePartnerContact, SelectPolicyGroup, SetMemberRole, SetPartnerContact,
+    SuspendPartner, UpdatePartner, UploadPartnerCertificate,
 };
 use ::commands::policy::{
     CreatePolicy, DeactivatePolicy, DiscardDraftPolicy, PublishPolicy, UpdateDraftPolicy,
@@ -20,10 +23,12 @@ use ::commands::trust_certificate::{
     DisableTrustCertificate, EnableTrustCertificate, UploadTrustCertificate,
 };
 use ::commands::{Commands, Done, Request, Result};
-use domain::actor::{Actor, Role};
+use chrono::TimeDelta;
+use domain::actor::{Actor, MemberRole, Role};
 use domain::certificate::Certificate;
+use domain::partner::ContactPurpose;
 use domain::policy_document::PolicyType;
-use domain::reference::{PartnerType, TrustDomain};
+use domain::reference::{PartnerType, TrustDomain, consent_text};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -51,6 +56,11 @@ pub fn second_admin(node: &Commands) -> Person {
 /// Writes and publishes policies.
 pub fn policy_manager(node: &Commands) -> Person {
     Person::new(node, "manager", Role::PolicyManager)
+}
+
+/// Speaks for an infrastructure provider, whose id is `<name>-co`.
+pub fn misp(node: &Commands, name: &str) -> Person {
+    Person::new(node, name, Role::MispPartner)
 }
 
 /// Speaks for an authentication partner, whose id is `<name>-co`.
@@ -85,6 +95,11 @@ impl Person {
         Self { expected_version: Some(version), ..self.clone() }
     }
 
+    /// The same person, who speaks for the partner of somebody else.
+    pub fn beside(&self, other: &Self) -> Self {
+        Self { partner: other.partner.clone(), ..self.clone() }
+    }
+
     /// The node that this person works at.
     pub fn node(&self) -> &Commands {
         &self.node
@@ -115,6 +130,140 @@ impl Person {
             idempotency_key: self.idempotency_key.clone(),
         };
         self.node.register_partner(&self.request(), &input).await
+    }
+
+    /// Registers the partner of somebody who runs infrastructure, without a policy group.
+    pub async fn registers_misp(&self, member: &Person) -> Result<Done> {
+        let input = RegisterPartner {
+            partner_id: member.partner.clone(),
+            organization_name: member.organization(),
+            partner_type: PartnerType::MispPartner,
+            policy_group: None,
+            address: "1 Main Street".to_owned(),
+            contact_number: "+1 555 0100".to_owned(),
+            email_id: format!("{}@example.org", member.partner),
+            lang_code: None,
+            logo_url: None,
+            member: Some(member.actor.subject.clone()),
+            idempotency_key: self.idempotency_key.clone(),
+        };
+        self.node.register_partner(&self.request(), &input).await
+    }
+
+    /// Lets somebody speak for the partner.
+    pub async fn invites(&self, subject: &str, role: MemberRole) -> Result<Done> {
+        let input = InviteMember {
+            partner_id: self.partner.as_str().into(),
+            subject: subject.to_owned(),
+            role,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.invite_member(&self.request(), &input).await
+    }
+
+    /// Gives a member of the partner another role.
+    pub async fn seats(&self, subject: &str, role: MemberRole) -> Result<Done> {
+        let input = SetMemberRole {
+            partner_id: self.partner.as_str().into(),
+            subject: subject.to_owned(),
+            role,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.set_member_role(&self.request(), &input).await
+    }
+
+    /// Lets a member speak for the partner no more.
+    pub async fn dismisses(&self, subject: &str) -> Result<Done> {
+        let input = RemoveMember {
+            partner_id: self.partner.as_str().into(),
+            subject: subject.to_owned(),
+            reason: None,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.remove_member(&self.request(), &input).await
+    }
+
+    /// Says how the partner is reached.
+    pub async fn is_reached(&self, purpose: ContactPurpose, email: &str) -> Result<Done> {
+        let input = SetPartnerContact {
+            partner_id: self.partner.as_str().into(),
+            purpose,
+            address: Some("2 Side Street".to_owned()),
+            contact_number: "+1 555 0200".to_owned(),
+            email_id: email.to_owned(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.set_partner_contact(&self.request(), &input).await
+    }
+
+    /// Takes back how the partner is reached.
+    pub async fn is_reached_no_more(&self, purpose: ContactPurpose) -> Result<Done> {
+        let input = RemovePartnerContact {
+            partner_id: self.partner.as_str().into(),
+            purpose,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.remove_partner_contact(&self.request(), &input).await
+    }
+
+    /// Says how the partner presents itself.
+    pub async fn presents_itself(&self, logo_url: &str) -> Result<Done> {
+        let input = UpdatePartner {
+            partner_id: self.partner.as_str().into(),
+            lang_code: Some("fra".to_owned()),
+            logo_url: Some(logo_url.to_owned()),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.update_partner(&self.request(), &input).await
+    }
+
+    /// Chooses the policy group of the partner.
+    pub async fn chooses_group(&self, group: &str) -> Result<Done> {
+        let input = SelectPolicyGroup {
+            partner_id: self.partner.as_str().into(),
+            policy_group: group.into(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.select_policy_group(&self.request(), &input).await
+    }
+
+    /// Puts a partner into another policy group.
+    pub async fn moves(&self, partner: &str, group: &str) -> Result<Done> {
+        let input = MovePartnerToPolicyGroup {
+            partner_id: partner.into(),
+            policy_group: group.into(),
+            reason: "For a test".to_owned(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.move_partner_to_policy_group(&self.request(), &input).await
+    }
+
+    /// Agrees to the newest consent text.
+    pub async fn consents(&self) -> Result<Done> {
+        let input = GiveConsent {
+            text_version: consent_text().version,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.give_consent(&self.request(), &input).await
+    }
+
+    /// Agrees to it no more.
+    pub async fn withdraws_consent(&self) -> Result<Done> {
+        let input = WithdrawConsent {
+            reason: Some("For a test".to_owned()),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.withdraw_consent(&self.request(), &input).await
     }
 
     /// The name of the partner's organisation.
@@ -378,6 +527,33 @@ impl Market {
         self.requests_take_every_way(&partner(node, "bob"), &issuer).await;
         self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
         self.proposals_take_every_way(node).await;
+        self.a_partner_is_given_another_shape(&partner(node, "gus")).await;
+        self.a_group_is_chosen(&misp(node, "mina")).await;
+        node.tell_expired(::commands::now() + TimeDelta::days(36_500)).await.unwrap();
+    }
+
+    async fn a_partner_is_given_another_shape(&self, gus: &Person) {
+        self.welcome(gus).await;
+        gus.invites("erin", MemberRole::Viewer).await.unwrap();
+        gus.seats("erin", MemberRole::Operator).await.unwrap();
+        gus.invites("frank", MemberRole::Manager).await.unwrap();
+        gus.dismisses("frank").await.unwrap();
+        for purpose in [ContactPurpose::Primary, ContactPurpose::Technical, ContactPurpose::Billing]
+        {
+            gus.is_reached(purpose, "new@example.org").await.unwrap();
+        }
+        gus.is_reached_no_more(ContactPurpose::Billing).await.unwrap();
+        gus.presents_itself("https://gus.example/logo.png").await.unwrap();
+        gus.consents().await.unwrap();
+        self.admin.consents().await.unwrap();
+        self.admin.withdraws_consent().await.unwrap();
+    }
+
+    async fn a_group_is_chosen(&self, mina: &Person) {
+        self.admin.registers_misp(mina).await.unwrap();
+        let other = self.manager.creates_group("Networks").await.unwrap().id;
+        mina.chooses_group(&other).await.unwrap();
+        self.admin.moves(&mina.partner, &self.group).await.unwrap();
     }
 
     async fn manager_works(&self) {

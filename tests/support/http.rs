@@ -68,8 +68,18 @@ impl App {
 
     /// Somebody in a role.
     pub fn person(&self, subject: &str, role: Role) -> Caller<'_> {
+        self.with_token(subject, role, &[])
+    }
+
+    /// Somebody in a role, whose token says that he belongs to a partner.
+    pub fn person_of(&self, subject: &str, role: Role, partner: &str) -> Caller<'_> {
+        self.with_token(subject, role, &[partner.to_owned()])
+    }
+
+    fn with_token(&self, subject: &str, role: Role, partners: &[String]) -> Caller<'_> {
         let hour = TimeDelta::hours(1);
-        let token = self.issuer.issue(subject, &[role], &[], ::commands::now(), hour).unwrap();
+        let now = ::commands::now();
+        let token = self.issuer.issue(subject, &[role], partners, now, hour).unwrap();
         Caller { app: self, token }
     }
 
