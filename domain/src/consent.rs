@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
 /// A wish about one's own consent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Agree to a text.
     Give {
@@ -59,7 +59,7 @@ impl Refusal {
 }
 
 /// Where a consent stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum Consent {
     /// Never given.
     #[default]
@@ -102,9 +102,10 @@ impl Consent {
 aggregate!(Consent, "consent");
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
 
     fn newest() -> Command {
         Command::Give { text_version: consent_text().version }
@@ -112,6 +113,22 @@ mod tests {
 
     fn to_the_newest() -> Event {
         Event::Given { text_version: consent_text().version }
+    }
+
+    pub(crate) fn machine() -> StateMachine<Consent> {
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("to an older text", vec![Event::Given { text_version: 0 }]),
+                ("to the newest text", vec![to_the_newest()]),
+                ("", vec![to_the_newest(), Event::Withdrawn { reason: None }]),
+            ],
+            commands: vec![
+                ("to an older text", Command::Give { text_version: 0 }),
+                ("to the newest text", newest()),
+                ("", Command::Withdraw(None)),
+            ],
+        }
     }
 
     #[test]

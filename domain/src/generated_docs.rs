@@ -2,7 +2,7 @@
 //! refuses those that are not current; `BLESS=1 cargo test -p domain docs` writes them anew.
 
 use crate::Decide;
-use crate::actor::{On, Operation, Role, grant};
+use crate::actor::{MemberRole, On, Operation, Role, grant, member_may};
 use cqrs_es::DomainEvent as _;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +15,12 @@ fn the_docs_tell_every_state_machine() {
         written from the code (`domain/src/generated_docs.rs`). `→` an event; *nothing*: a repeated \
         wish, which is no error; else the code of the refusal. A command is what the noun is asked; \
         which mutation asks it, and what is read before, stands in `commands/src/<noun>.rs`.\n";
-    let machines = [crate::proposal::tests::machine().table()];
+    let machines = [
+        crate::partner::tests::machine().table(),
+        crate::trust_certificate::tests::machine().table(),
+        crate::consent::tests::machine().table(),
+        crate::proposal::tests::machine().table(),
+    ];
     is_current("state-machines.md", &format!("{head}{}", machines.concat()));
 }
 
@@ -24,7 +29,11 @@ fn the_docs_tell_who_may_do_what() {
     let head = "# Who may do what\n\nWritten from `grant` in `domain/src/actor.rs`, the one table. \
         *any*: on everything; *own*: on what belongs to a partner of the caller, as far as the \
         caller's role in that partner allows it; blank: nothing.\n";
-    is_current("permissions.md", &format!("{head}\n{}", permissions()));
+    let members = "\n## Members of a partner\n\nWritten from `member_may`: what one in this role may \
+        do with *own*. The roles of the token have to allow it too; a partner that the token claims \
+        is managed.\n";
+    let tables = format!("{head}\n{}{members}\n{}", permissions(), memberships());
+    is_current("permissions.md", &tables);
 }
 
 /// Compares a document with what the code says, or writes it.
@@ -118,6 +127,22 @@ fn permissions() -> String {
             })
             .collect();
         let _ = writeln!(table, "| {operation} | {} |", grants.join(" | "));
+    }
+    table
+}
+
+fn memberships() -> String {
+    let roles: Vec<MemberRole> = MemberRole::iter().collect();
+    let titles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+    let mut table = format!("| | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(roles.len()));
+    // A consent belongs to a person, and a partner that is being registered has no members yet.
+    let of_no_partner =
+        |name: &str| name.ends_with("Consent") || name == <&str>::from(Operation::RegisterPartner);
+    let own = |it: &Operation| Role::iter().any(|role| grant(role, *it) == Some(On::Own));
+    for operation in Operation::iter().filter(own).filter(|it| !of_no_partner(it.into())) {
+        let may = |role: &MemberRole| if member_may(*role, operation) { "yes" } else { "" };
+        let row: Vec<&str> = roles.iter().map(may).collect();
+        let _ = writeln!(table, "| {operation} | {} |", row.join(" | "));
     }
     table
 }

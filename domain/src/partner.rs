@@ -33,7 +33,7 @@ pub const MAX_SUBJECT: usize = 256;
 pub const MAX_MEMBERS: usize = 100;
 
 /// A wish about one partner.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Make the partner known.
     Register(Registration),
@@ -379,7 +379,7 @@ impl Refusal {
 }
 
 /// Where a partner stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum Partner {
     /// Not registered.
     #[default]
@@ -803,9 +803,10 @@ fn any_move() -> Command {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
 
     fn registration() -> Registration {
         Registration {
@@ -850,6 +851,47 @@ mod tests {
 
     fn deactivated() -> Partner {
         active().evolve(Event::Deactivated { reason: reason() })
+    }
+
+    pub(crate) fn machine() -> StateMachine<Partner> {
+        let registered = Event::Registered(registration());
+        let accepted = Event::CertificateAccepted(certificate("first"));
+        let active = vec![registered.clone(), accepted, Event::Activated {}];
+        let after = |event| [active.clone(), vec![event]].concat();
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("", vec![registered]),
+                ("in no group yet", vec![groupless(PartnerType::MispPartner)]),
+                ("", active.clone()),
+                ("", after(Event::Suspended { reason: reason() })),
+                ("", after(Event::Deactivated { reason: reason() })),
+            ],
+            commands: vec![
+                ("", Command::Register(registration())),
+                ("the same", Command::AcceptCertificate(certificate("first"))),
+                ("another one", Command::AcceptCertificate(certificate("next"))),
+                ("", Command::Suspend(reason())),
+                ("", Command::Reactivate(reason())),
+                ("", Command::Deactivate(reason())),
+                ("", invite("bob", MemberRole::Operator)),
+                ("a member, in the same role", invite("alice", MemberRole::Manager)),
+                ("a member, in another role", invite("alice", MemberRole::Operator)),
+                ("a stranger", remove("bob")),
+                ("the last manager", remove("alice")),
+                ("of a stranger", set_role("bob", MemberRole::Operator)),
+                ("of the last manager", set_role("alice", MemberRole::Operator)),
+                ("", set_contact(ContactPurpose::Security, 7)),
+                ("that there is not", Command::RemoveContact(ContactPurpose::Security)),
+                ("the primary one", Command::RemoveContact(ContactPurpose::Primary)),
+                ("", Command::UpdateDetails(any_details())),
+                ("the same", Command::SelectPolicyGroup("banking".into())),
+                ("another one", Command::SelectPolicyGroup("health".into())),
+                ("without links", move_to("health", 0)),
+                ("with links", move_to("health", 1)),
+                ("once a certificate has ended", Command::Expire { now: DateTime::UNIX_EPOCH }),
+            ],
+        }
     }
 
     #[test]
@@ -1044,12 +1086,12 @@ mod tests {
         assert_eq!(registered().decide(Command::UpdateDetails(Details::default())), Ok(vec![]));
     }
 
+    fn groupless(partner_type: PartnerType) -> Event {
+        Event::Registered(Registration { partner_type, policy_group_id: None, ..registration() })
+    }
+
     fn of_type(partner_type: PartnerType) -> Partner {
-        given([Event::Registered(Registration {
-            partner_type,
-            policy_group_id: None,
-            ..registration()
-        })])
+        given([groupless(partner_type)])
     }
 
     #[test]

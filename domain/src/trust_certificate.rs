@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 /// A wish about one trust certificate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Trust it. `certificate` has checked it before.
     Upload(Trusted),
@@ -105,7 +105,7 @@ impl Refusal {
 }
 
 /// Where a trust certificate stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum TrustCertificate {
     /// Not uploaded.
     #[default]
@@ -203,9 +203,10 @@ impl Actions for TrustCertificate {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
 
     fn root() -> Trusted {
         Trusted {
@@ -223,6 +224,27 @@ mod tests {
 
     fn reason() -> Reason {
         Reason::new("reason", "key ceremony").unwrap()
+    }
+
+    pub(crate) fn machine() -> StateMachine<TrustCertificate> {
+        let disabled = Event::Disabled { reason: reason() };
+        let other = Trusted { fingerprint: "11".repeat(32), ..root() };
+        let before = root().not_after - chrono::TimeDelta::microseconds(1);
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("", vec![Event::Uploaded(root())]),
+                ("", vec![Event::Uploaded(root()), disabled]),
+            ],
+            commands: vec![
+                ("", Command::Upload(root())),
+                ("another one", Command::Upload(other)),
+                ("", Command::Disable(reason())),
+                ("", Command::Enable(reason())),
+                ("before it ends", Command::Expire { now: before }),
+                ("once it has ended", Command::Expire { now: root().not_after }),
+            ],
+        }
     }
 
     #[test]
