@@ -164,6 +164,12 @@ async fn an_e_mail_address_moves_and_is_free_again() {
     alice.is_reached(ContactPurpose::Primary, "new@example.org").await.unwrap();
     assert_eq!(codes(bob.registers_with(&market.group, "NEW@example.org").await), ["EMAIL_TAKEN"]);
     bob.registers_with(&market.group, "alice-co@example.org").await.unwrap();
+    alice.is_reached(ContactPurpose::Primary, "New@Example.org").await.unwrap();
+    let carol = partner(&app.node, "carol");
+    assert_eq!(
+        codes(carol.registers_with(&market.group, "new@example.org").await),
+        ["EMAIL_TAKEN"]
+    );
     let back = alice.is_reached(ContactPurpose::Primary, "alice-co@example.org").await;
     assert_eq!(codes(back), ["EMAIL_TAKEN"]);
     alice.is_reached(ContactPurpose::Security, "alice-co@example.org").await.unwrap();

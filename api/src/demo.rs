@@ -9,18 +9,21 @@ mod authority;
 use authority::Authority;
 use clap::Args;
 use commands::api_key::GenerateApiKey;
+use commands::consent::GiveConsent;
 use commands::partner::{
-    DeactivatePartner, RegisterPartner, SuspendPartner, UploadPartnerCertificate,
+    DeactivatePartner, InviteMember, RegisterPartner, SetPartnerContact, SuspendPartner,
+    UploadPartnerCertificate,
 };
 use commands::policy_request::{
     ApprovePolicyRequest, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
 };
 use commands::trust_certificate::UploadTrustCertificate;
 use commands::{Commands, Done, Error, Request, Result};
-use domain::actor::{Actor, Role};
+use domain::actor::{Actor, MemberRole, Role};
 use domain::defaults::{DefaultPolicy, policies, policy_groups};
 use domain::ids::{PartnerId, PolicyId};
-use domain::reference::{GroupRule, PartnerType, TrustDomain};
+use domain::partner::ContactPurpose;
+use domain::reference::{GroupRule, PartnerType, TrustDomain, consent_text};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,6 +121,7 @@ impl<'a> World<'a> {
     async fn partner(&self, number: u32) -> Result<()> {
         let one = Character::of(self.seed, number);
         self.register(&one).await?;
+        self.people(&one).await?;
         if one.fate == Fate::Registered {
             return Ok(());
         }
@@ -143,6 +147,40 @@ impl<'a> World<'a> {
             idempotency_key: Some(one.key("register")),
         };
         self.commands.register_partner(&staff(), &input).await
+    }
+
+    /// Who else speaks for the partner, and whom to call when something goes wrong.
+    async fn people(&self, one: &Character) -> Result<()> {
+        let input = GiveConsent {
+            text_version: consent_text().version,
+            idempotency_key: None,
+            expected_version: None,
+        };
+        self.commands.give_consent(&one.request(), &input).await?;
+        let (role, desk) = match one.number % 3 {
+            0 => return Ok(()),
+            1 => (MemberRole::Operator, "desk"),
+            _ => (MemberRole::Viewer, "audit"),
+        };
+        let input = InviteMember {
+            partner_id: one.partner_id(),
+            subject: format!("{}-{desk}", one.id),
+            role,
+            idempotency_key: Some(one.key("invite")),
+            expected_version: None,
+        };
+        self.commands.invite_member(&one.request(), &input).await?;
+        let input = SetPartnerContact {
+            partner_id: one.partner_id(),
+            purpose: ContactPurpose::Security,
+            address: None,
+            contact_number: format!("+1 555 {:07}", 5_000_000 + one.number),
+            email_id: format!("security@{}.example", one.id),
+            idempotency_key: Some(one.key("security contact")),
+            expected_version: None,
+        };
+        self.commands.set_partner_contact(&one.request(), &input).await?;
+        Ok(())
     }
 
     async fn upload_certificate(&self, one: &Character) -> Result<Done> {

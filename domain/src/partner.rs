@@ -67,9 +67,9 @@ pub enum Command {
     RemoveContact(ContactPurpose),
     /// Say how the partner presents itself.
     UpdateDetails(Details),
-    /// Choose the policy group, once. That the group is active has been read before.
+    /// Choose the policy group, once. That the group is active is read beside.
     SelectPolicyGroup(PolicyGroupId),
-    /// Put the partner into another policy group. That the group is active has been read before.
+    /// Put the partner into another policy group. That the group is active is read beside.
     MovePolicyGroup {
         /// Into which.
         policy_group_id: PolicyGroupId,

@@ -55,9 +55,10 @@ impl Commands {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
         self.run(request, input, stream, |unit| async move {
             let mut partner = own(&unit, Operation::SelectPolicyGroup, &input.partner_id).await?;
-            active_group(&unit, &input.policy_group).await?;
             let group = input.policy_group.clone();
-            unit.decide(&mut partner, Command::SelectPolicyGroup(group))?;
+            if unit.decide(&mut partner, Command::SelectPolicyGroup(group))? {
+                active_group(&unit, &input.policy_group).await?;
+            }
             Ok(partner.done())
         })
         .await
@@ -75,11 +76,12 @@ impl Commands {
             let reason = Reason::new("reason", &input.reason)?;
             let mut partner = unit.load::<Partner>(input.partner_id.as_str()).await?;
             unit.expect(&partner)?;
-            active_group(&unit, &input.policy_group).await?;
             let links = links(&unit, &partner).await?;
             let policy_group_id = input.policy_group.clone();
             let command = Command::MovePolicyGroup { policy_group_id, reason, links };
-            unit.decide(&mut partner, command)?;
+            if unit.decide(&mut partner, command)? {
+                active_group(&unit, &input.policy_group).await?;
+            }
             Ok(partner.done())
         })
         .await

@@ -80,8 +80,12 @@ impl Commands {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
         self.run(request, input, stream, |unit| async move {
             let mut partner = own(&unit, Operation::RemoveMember, &input.partner_id).await?;
-            let subject = subject(&input.subject)?;
-            let reason = input.reason.as_deref().map(|it| Reason::new("reason", it)).transpose()?;
+            let reason = input.reason.as_deref().map(|it| Reason::new("reason", it)).transpose();
+            let mut checks = Checks::default();
+            check_subject(&mut checks, "subject", &input.subject);
+            checks.extend(reason.clone().err().into_iter().flatten());
+            checks.done()?;
+            let (subject, reason) = (input.subject.clone(), reason?);
             unit.decide(&mut partner, Command::RemoveMember { subject, reason })?;
             Ok(partner.done())
         })
