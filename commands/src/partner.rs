@@ -19,8 +19,8 @@ use domain::certificate::{Certificate, CertificatePolicy, check_partner_certific
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::issuance::CounterSigning;
 use domain::partner::{
-    AcceptedCertificate, Command, Contact, ContactPurpose, Details, Partner, Profile, Refusal,
-    Registration, check_id, check_presentation, check_registration, check_subject,
+    AcceptedCertificate, Change, Command, Contact, ContactPurpose, Details, Partner, Profile,
+    Refusal, Registration, check_id, check_presentation, check_registration, check_subject,
 };
 use domain::policy_group::PolicyGroup;
 use domain::policy_request;
@@ -257,7 +257,8 @@ impl Commands {
             let (lang_code, logo_url) = (input.lang_code.clone(), input.logo_url.clone());
             check_presentation(&mut checks, lang_code.as_deref(), logo_url.as_deref());
             checks.done()?;
-            unit.decide(&mut partner, Command::UpdateDetails(Details { lang_code, logo_url }))?;
+            let change = Change::UpdateDetails(Details { lang_code, logo_url });
+            unit.decide(&mut partner, Command::Change(change))?;
             Ok(partner.done())
         })
         .await

@@ -100,29 +100,36 @@ fn a_comment() -> impl Strategy<Value = Comment> {
 
 fn a_partner_command() -> impl Strategy<Value = partner::Command> {
     use partner::Command::*;
-    let remove = |(subject, reason)| RemoveMember { subject, reason };
-    let set_contact = |(purpose, contact)| SetContact { purpose, contact };
-    let move_group = |(group, reason, links): (String, Reason, usize)| MovePolicyGroup {
-        policy_group_id: group.as_str().into(),
-        reason,
-        links,
-    };
     prop_oneof![
         a_registration().prop_map(Register),
         an_accepted_certificate().prop_map(AcceptCertificate),
         a_reason().prop_map(Suspend),
         a_reason().prop_map(Reactivate),
         a_reason().prop_map(Deactivate),
+        a_change().prop_map(Change),
+        a_word().prop_map(|group| SelectPolicyGroup(group.as_str().into())),
+        an_instant().prop_map(|now| Expire { now }),
+    ]
+}
+
+fn a_change() -> impl Strategy<Value = partner::Change> {
+    use partner::Change::*;
+    let remove = |(subject, reason)| RemoveMember { subject, reason };
+    let set_contact = |(purpose, contact)| SetContact { purpose, contact };
+    let update = |logo_url| UpdateDetails(Details { lang_code: None, logo_url });
+    let move_group = |(group, reason, links): (String, Reason, usize)| MovePolicyGroup {
+        policy_group_id: group.as_str().into(),
+        reason,
+        links,
+    };
+    prop_oneof![
         a_member().prop_map(InviteMember),
         (a_subject(), proptest::option::of(a_reason())).prop_map(remove),
         a_member().prop_map(SetMemberRole),
         (a_purpose(), a_private_reference()).prop_map(set_contact),
         a_purpose().prop_map(RemoveContact),
-        proptest::option::of(a_word())
-            .prop_map(|logo_url| UpdateDetails(Details { lang_code: None, logo_url })),
-        a_word().prop_map(|group| SelectPolicyGroup(group.as_str().into())),
+        proptest::option::of(a_word()).prop_map(update),
         (a_word(), a_reason(), 0..2_usize).prop_map(move_group),
-        an_instant().prop_map(|now| Expire { now }),
     ]
 }
 

@@ -45,6 +45,20 @@ pub enum Command {
     Reactivate(Reason),
     /// End the partner for good.
     Deactivate(Reason),
+    /// Change who or what it is, but not where it stands.
+    Change(Change),
+    /// Choose the policy group, once. That the group is active is read beside.
+    SelectPolicyGroup(PolicyGroupId),
+    /// Tell which accepted certificates have ended by now.
+    Expire {
+        /// The instant of the decision.
+        now: DateTime<Utc>,
+    },
+}
+
+/// What can be changed of a partner until it ends.
+#[derive(Debug, Clone)]
+pub enum Change {
     /// Let somebody speak for the partner.
     InviteMember(Member),
     /// Let somebody speak for it no more.
@@ -67,8 +81,6 @@ pub enum Command {
     RemoveContact(ContactPurpose),
     /// Say how the partner presents itself.
     UpdateDetails(Details),
-    /// Choose the policy group, once. That the group is active is read beside.
-    SelectPolicyGroup(PolicyGroupId),
     /// Put the partner into another policy group. That the group is active is read beside.
     MovePolicyGroup {
         /// Into which.
@@ -77,11 +89,6 @@ pub enum Command {
         reason: Reason,
         /// How many requests, keys and the like the partner has under policies of its group.
         links: usize,
-    },
-    /// Tell which accepted certificates have ended by now.
-    Expire {
-        /// The instant of the decision.
-        now: DateTime<Utc>,
     },
 }
 
@@ -427,7 +434,10 @@ pub struct HeldCertificate {
 impl Partner {
     /// The events that follow from `command` in this state.
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
-        use Command::*;
+        use Command::{
+            AcceptCertificate, Change, Deactivate, Expire, Reactivate, Register, SelectPolicyGroup,
+            Suspend,
+        };
         match (self, command) {
             (Self::Missing, Register(registration)) => Ok(vec![Event::Registered(registration)]),
             (_, Register(_)) => Err(Refusal::PartnerIdTaken),
@@ -459,50 +469,16 @@ impl Partner {
             (Self::Registered(it) | Self::Active(it), SelectPolicyGroup(group)) => {
                 it.select_group(group)
             }
-            (
-                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
-                InviteMember(member),
-            ) => it.invite(member),
-            (
-                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
-                RemoveMember { subject, reason },
-            ) => it.remove(subject, reason),
-            (
-                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
-                SetMemberRole(member),
-            ) => it.set_role(member),
-            (
-                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
-                SetContact { purpose, contact },
-            ) => Ok(it.set_contact(purpose, contact)),
-            (
-                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
-                RemoveContact(purpose),
-            ) => it.remove_contact(purpose),
-            (
-                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
-                UpdateDetails(details),
-            ) => Ok(it.update_details(details)),
-            (
-                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
-                MovePolicyGroup { policy_group_id, reason, links },
-            ) => it.move_group(policy_group_id, reason, links),
+            (Self::Registered(it) | Self::Active(it) | Self::Suspended(it), Change(change)) => {
+                it.change(change)
+            }
             (Self::Registered(it) | Self::Active(it) | Self::Suspended(it), Expire { now }) => {
                 Ok(it.expire(now))
             }
             (
                 Self::Deactivated(_),
-                AcceptCertificate(_)
-                | Suspend(_)
-                | Reactivate(_)
-                | InviteMember(_)
-                | RemoveMember { .. }
-                | SetMemberRole(_)
-                | SetContact { .. }
-                | RemoveContact(_)
-                | UpdateDetails(_)
-                | SelectPolicyGroup(_)
-                | MovePolicyGroup { .. },
+                AcceptCertificate(_) | Suspend(_) | Reactivate(_) | SelectPolicyGroup(_)
+                | Change(_),
             ) => Err(Refusal::PartnerDeactivated),
             (
                 Self::Missing,
@@ -510,14 +486,8 @@ impl Partner {
                 | Suspend(_)
                 | Reactivate(_)
                 | Deactivate(_)
-                | InviteMember(_)
-                | RemoveMember { .. }
-                | SetMemberRole(_)
-                | SetContact { .. }
-                | RemoveContact(_)
-                | UpdateDetails(_)
                 | SelectPolicyGroup(_)
-                | MovePolicyGroup { .. }
+                | Change(_)
                 | Expire { .. },
             ) => Err(Refusal::PartnerNotFound),
         }
@@ -631,6 +601,20 @@ fn accepted(profile: &Profile, certificate: AcceptedCertificate) -> Vec<Event> {
 }
 
 impl Profile {
+    fn change(&self, change: Change) -> Result<Vec<Event>, Refusal> {
+        match change {
+            Change::InviteMember(member) => self.invite(member),
+            Change::RemoveMember { subject, reason } => self.remove(subject, reason),
+            Change::SetMemberRole(member) => self.set_role(member),
+            Change::SetContact { purpose, contact } => Ok(self.set_contact(purpose, contact)),
+            Change::RemoveContact(purpose) => self.remove_contact(purpose),
+            Change::UpdateDetails(details) => Ok(self.update_details(details)),
+            Change::MovePolicyGroup { policy_group_id, reason, links } => {
+                self.move_group(policy_group_id, reason, links)
+            }
+        }
+    }
+
     fn invite(&self, member: Member) -> Result<Vec<Event>, Refusal> {
         match self.members.get(&member.subject) {
             Some(role) if *role == member.role => Ok(vec![]),
@@ -774,9 +758,15 @@ impl Actions for Partner {
             self.possible(Operation::SuspendPartner, Command::Suspend(Reason::any())),
             self.possible(Operation::ReactivatePartner, Command::Reactivate(Reason::any())),
             self.possible(Operation::DeactivatePartner, Command::Deactivate(Reason::any())),
-            self.possible(Operation::InviteMember, Command::InviteMember(anybody())),
+            self.possible(
+                Operation::InviteMember,
+                Command::Change(Change::InviteMember(anybody())),
+            ),
             self.possible(Operation::SetPartnerContact, any_contact()),
-            self.possible(Operation::UpdatePartner, Command::UpdateDetails(any_details())),
+            self.possible(
+                Operation::UpdatePartner,
+                Command::Change(Change::UpdateDetails(any_details())),
+            ),
             self.possible(Operation::SelectPolicyGroup, Command::SelectPolicyGroup("".into())),
             self.possible(Operation::MovePartnerToPolicyGroup, any_move()),
         ]
@@ -791,7 +781,7 @@ fn anybody() -> Member {
 
 fn any_contact() -> Command {
     let contact = PrivateReference { reference: Uuid::nil(), commitment: String::new() };
-    Command::SetContact { purpose: ContactPurpose::Primary, contact }
+    Command::Change(Change::SetContact { purpose: ContactPurpose::Primary, contact })
 }
 
 fn any_details() -> Details {
@@ -799,7 +789,8 @@ fn any_details() -> Details {
 }
 
 fn any_move() -> Command {
-    Command::MovePolicyGroup { policy_group_id: "".into(), reason: Reason::any(), links: 0 }
+    let (policy_group_id, reason) = ("".into(), Reason::any());
+    Command::Change(Change::MovePolicyGroup { policy_group_id, reason, links: 0 })
 }
 
 #[cfg(test)]
@@ -874,21 +865,21 @@ pub(crate) mod tests {
                 ("", Command::Suspend(reason())),
                 ("", Command::Reactivate(reason())),
                 ("", Command::Deactivate(reason())),
-                ("", invite("bob", MemberRole::Operator)),
-                ("a member, in the same role", invite("alice", MemberRole::Manager)),
-                ("a member, in another role", invite("alice", MemberRole::Operator)),
-                ("a stranger", remove("bob")),
-                ("the last manager", remove("alice")),
-                ("of a stranger", set_role("bob", MemberRole::Operator)),
-                ("of the last manager", set_role("alice", MemberRole::Operator)),
-                ("", set_contact(ContactPurpose::Security, 7)),
-                ("that there is not", Command::RemoveContact(ContactPurpose::Security)),
-                ("the primary one", Command::RemoveContact(ContactPurpose::Primary)),
-                ("", Command::UpdateDetails(any_details())),
+                ("invite somebody", invite("bob", MemberRole::Operator)),
+                ("invite a member in his role", invite("alice", MemberRole::Manager)),
+                ("invite a member in another role", invite("alice", MemberRole::Operator)),
+                ("remove a stranger", remove("bob")),
+                ("remove the last manager", remove("alice")),
+                ("set the role of a stranger", set_role("bob", MemberRole::Operator)),
+                ("set the role of the last manager", set_role("alice", MemberRole::Operator)),
+                ("set a contact", set_contact(ContactPurpose::Security, 7)),
+                ("remove a contact that there is not", remove_contact(ContactPurpose::Security)),
+                ("remove the primary contact", remove_contact(ContactPurpose::Primary)),
+                ("update details", Command::Change(Change::UpdateDetails(any_details()))),
                 ("the same", Command::SelectPolicyGroup("banking".into())),
                 ("another one", Command::SelectPolicyGroup("health".into())),
-                ("without links", move_to("health", 0)),
-                ("with links", move_to("health", 1)),
+                ("move to another group without links", move_to("health", 0)),
+                ("move to another group with links", move_to("health", 1)),
                 ("once a certificate has ended", Command::Expire { now: DateTime::UNIX_EPOCH }),
             ],
         }
@@ -983,35 +974,38 @@ pub(crate) mod tests {
             remove("bob"),
             set_role("alice", MemberRole::Viewer),
             set_contact(ContactPurpose::Security, 7),
-            Command::RemoveContact(ContactPurpose::Security),
-            Command::UpdateDetails(any_details()),
+            remove_contact(ContactPurpose::Security),
+            Command::Change(Change::UpdateDetails(any_details())),
             Command::SelectPolicyGroup("health".into()),
             move_to("health", 0),
         ]
     }
 
     fn invite(subject: &str, role: MemberRole) -> Command {
-        Command::InviteMember(Member { subject: subject.into(), role })
+        Command::Change(Change::InviteMember(Member { subject: subject.into(), role }))
     }
 
     fn remove(subject: &str) -> Command {
-        Command::RemoveMember { subject: subject.into(), reason: None }
+        Command::Change(Change::RemoveMember { subject: subject.into(), reason: None })
     }
 
     fn set_role(subject: &str, role: MemberRole) -> Command {
-        Command::SetMemberRole(Member { subject: subject.into(), role })
+        Command::Change(Change::SetMemberRole(Member { subject: subject.into(), role }))
     }
 
     fn set_contact(purpose: ContactPurpose, row: u128) -> Command {
-        let reference = Uuid::from_u128(row);
-        Command::SetContact {
-            purpose,
-            contact: PrivateReference { reference, commitment: String::new() },
-        }
+        let (reference, commitment) = (Uuid::from_u128(row), String::new());
+        let contact = PrivateReference { reference, commitment };
+        Command::Change(Change::SetContact { purpose, contact })
+    }
+
+    fn remove_contact(purpose: ContactPurpose) -> Command {
+        Command::Change(Change::RemoveContact(purpose))
     }
 
     fn move_to(group: &str, links: usize) -> Command {
-        Command::MovePolicyGroup { policy_group_id: group.into(), reason: reason(), links }
+        let (policy_group_id, reason) = (group.into(), reason());
+        Command::Change(Change::MovePolicyGroup { policy_group_id, reason, links })
     }
 
     fn after(mut partner: Partner, commands: impl IntoIterator<Item = Command>) -> Partner {
@@ -1067,23 +1061,29 @@ pub(crate) mod tests {
     #[test]
     fn a_contact_is_set_and_removed_by_its_purpose_and_the_primary_one_stays() {
         let security = ContactPurpose::Security;
-        assert_eq!(registered().decide(Command::RemoveContact(security)), Ok(vec![]));
+        assert_eq!(registered().decide(remove_contact(security)), Ok(vec![]));
         let two = after(registered(), [set_contact(security, 7)]);
         assert_eq!(two.decide(set_contact(security, 7)), Ok(vec![]));
         let moved = after(two, [set_contact(ContactPurpose::Primary, 8)]);
         assert_eq!(moved.profile().unwrap().contacts.len(), 2);
-        let primary = Command::RemoveContact(ContactPurpose::Primary);
+        let primary = remove_contact(ContactPurpose::Primary);
         assert_eq!(moved.decide(primary), Err(Refusal::PrimaryContactStays));
-        let removed = after(moved, [Command::RemoveContact(security)]);
+        let removed = after(moved, [remove_contact(security)]);
         let left = &removed.profile().unwrap().contacts;
         assert_eq!(*left, BTreeMap::from([(ContactPurpose::Primary, Uuid::from_u128(8))]));
     }
 
     #[test]
     fn the_same_details_again_change_nothing() {
-        let updated = after(registered(), [Command::UpdateDetails(any_details())]);
-        assert_eq!(updated.decide(Command::UpdateDetails(any_details())), Ok(vec![]));
-        assert_eq!(registered().decide(Command::UpdateDetails(Details::default())), Ok(vec![]));
+        let updated = after(registered(), [Command::Change(Change::UpdateDetails(any_details()))]);
+        assert_eq!(
+            updated.decide(Command::Change(Change::UpdateDetails(any_details()))),
+            Ok(vec![])
+        );
+        assert_eq!(
+            registered().decide(Command::Change(Change::UpdateDetails(Details::default()))),
+            Ok(vec![])
+        );
     }
 
     fn groupless(partner_type: PartnerType) -> Event {

@@ -8,7 +8,7 @@ use crate::{Commands, Done, Request, Result, input, new_id, random};
 use async_graphql::InputObject;
 use domain::actor::Operation;
 use domain::ids::PartnerId;
-use domain::partner::{Command, Contact, ContactPurpose, Partner, Refusal};
+use domain::partner::{Change, Command, Contact, ContactPurpose, Partner, Refusal};
 use domain::text::{Checks, squeezed};
 use serde::Serialize;
 
@@ -73,7 +73,7 @@ impl Commands {
             let (contact, row) = subject.seal(new_id(), random()?, &contact)?;
             unit.keep_personal(row);
             let purpose = input.purpose;
-            unit.decide(&mut partner, Command::SetContact { purpose, contact })?;
+            unit.decide(&mut partner, Command::Change(Change::SetContact { purpose, contact }))?;
             Ok(partner.done())
         })
         .await
@@ -116,7 +116,7 @@ impl Commands {
         self.run(request, input, stream, |unit| async move {
             let operation = Operation::RemovePartnerContact;
             let mut partner = own(&unit, operation, &input.partner_id).await?;
-            unit.decide(&mut partner, Command::RemoveContact(input.purpose))?;
+            unit.decide(&mut partner, Command::Change(Change::RemoveContact(input.purpose)))?;
             Ok(partner.done())
         })
         .await

@@ -8,7 +8,7 @@ use async_graphql::InputObject;
 use domain::Reason;
 use domain::actor::Operation;
 use domain::ids::{PartnerId, PolicyGroupId};
-use domain::partner::{Command, Partner};
+use domain::partner::{Change, Command, Partner};
 use projections::held::live_of_partner;
 use projections::{api_key, policy_request};
 use serde::Serialize;
@@ -78,8 +78,8 @@ impl Commands {
             unit.expect(&partner)?;
             let links = links(&unit, &partner).await?;
             let policy_group_id = input.policy_group.clone();
-            let command = Command::MovePolicyGroup { policy_group_id, reason, links };
-            if unit.decide(&mut partner, command)? {
+            let change = Change::MovePolicyGroup { policy_group_id, reason, links };
+            if unit.decide(&mut partner, Command::Change(change))? {
                 active_group(&unit, &input.policy_group).await?;
             }
             Ok(partner.done())

@@ -7,7 +7,7 @@ use async_graphql::InputObject;
 use domain::Reason;
 use domain::actor::{MemberRole, Operation};
 use domain::ids::PartnerId;
-use domain::partner::{Command, Member, Partner, check_subject};
+use domain::partner::{Change, Command, Member, Partner, check_subject};
 use domain::text::Checks;
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ impl Commands {
         self.run(request, input, stream, |unit| async move {
             let mut partner = own(&unit, Operation::InviteMember, &input.partner_id).await?;
             let member = Member { subject: subject(&input.subject)?, role: input.role };
-            unit.decide(&mut partner, Command::InviteMember(member))?;
+            unit.decide(&mut partner, Command::Change(Change::InviteMember(member)))?;
             Ok(partner.done())
         })
         .await
@@ -86,7 +86,7 @@ impl Commands {
             checks.extend(reason.clone().err().into_iter().flatten());
             checks.done()?;
             let (subject, reason) = (input.subject.clone(), reason?);
-            unit.decide(&mut partner, Command::RemoveMember { subject, reason })?;
+            unit.decide(&mut partner, Command::Change(Change::RemoveMember { subject, reason }))?;
             Ok(partner.done())
         })
         .await
@@ -98,7 +98,7 @@ impl Commands {
         self.run(request, input, stream, |unit| async move {
             let mut partner = own(&unit, Operation::SetMemberRole, &input.partner_id).await?;
             let member = Member { subject: subject(&input.subject)?, role: input.role };
-            unit.decide(&mut partner, Command::SetMemberRole(member))?;
+            unit.decide(&mut partner, Command::Change(Change::SetMemberRole(member)))?;
             Ok(partner.done())
         })
         .await
