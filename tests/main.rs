@@ -3,10 +3,12 @@
 #![expect(clippy::large_futures, reason = "a test runs once")]
 
 mod access;
+mod api_key;
 mod bad_input;
 mod demo;
 mod embedded_postgres;
 mod main_job;
+mod misp_license;
 mod outage;
 mod proofs;
 mod proposal;

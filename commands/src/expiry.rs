@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
 use domain::aggregate::Expires;
+use domain::api_key::ApiKey;
+use domain::misp_license::MispLicense;
 use domain::proposal::Proposal;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
@@ -53,7 +55,8 @@ impl Expiring {
 }
 
 /// Every noun of which something expires.
-const EXPIRING: &[Expiring] = &[Expiring::of::<Proposal>()];
+const EXPIRING: &[Expiring] =
+    &[Expiring::of::<ApiKey>(), Expiring::of::<MispLicense>(), Expiring::of::<Proposal>()];
 
 impl Commands {
     /// Tells what expires, as long as it runs.

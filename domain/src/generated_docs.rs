@@ -3,6 +3,9 @@
 
 use crate::Decide;
 use crate::actor::{On, Operation, Role, grant};
+use crate::api_key::ApiKeyKind;
+use crate::issued;
+use crate::misp_license::MispLicenseKind;
 use cqrs_es::DomainEvent as _;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +18,11 @@ fn the_docs_tell_every_state_machine() {
         written from the code (`domain/src/generated_docs.rs`). `→` an event; *nothing*: a repeated \
         wish, which is no error; else the code of the refusal. A command is what the noun is asked; \
         which mutation asks it, and what is read before, stands in `commands/src/<noun>.rs`.\n";
-    let machines = [crate::proposal::tests::machine().table()];
+    let machines = [
+        issued::tests::machine::<ApiKeyKind>(&"kyc".into()).table(),
+        issued::tests::machine::<MispLicenseKind>(&None).table(),
+        crate::proposal::tests::machine().table(),
+    ];
     is_current("state-machines.md", &format!("{head}{}", machines.concat()));
 }
 
