@@ -71,7 +71,12 @@ async fn without_a_token_nobody_learns_anything() {
 const FOR_ONESELF: [&str; 3] = ["registerPartner", "giveConsent", "withdrawConsent"];
 
 /// Every mutation, with an input that names things of somebody else.
-fn mutations(market: &Market, request: &str, key: &str) -> Vec<(&'static str, Value)> {
+fn mutations(
+    market: &Market,
+    request: &str,
+    key: &str,
+    license: &str,
+) -> Vec<(&'static str, Value)> {
     let reason = "because";
     let partner = market.alice.partner.as_str();
     let (group, policy) = (market.group.as_str(), market.policy.as_str());
@@ -118,7 +123,16 @@ fn mutations(market: &Market, request: &str, key: &str) -> Vec<(&'static str, Va
         ("withdrawPolicyRequest", json!({"policyRequestId": request})),
         ("revokePolicyRequest", json!({"policyRequestId": request, "reason": reason})),
         ("generateApiKey", json!({"partnerId": partner, "policyId": policy, "label": "l"})),
+        ("rotateApiKey", json!({"apiKeyId": key})),
+        ("setApiKeyExpiry", json!({"apiKeyId": key, "expiresAt": "2030-01-01T00:00:00Z"})),
         ("deactivateApiKey", json!({"apiKeyId": key, "reason": reason})),
+        ("generateMispLicense", json!({"partnerId": partner, "label": "l"})),
+        ("rotateMispLicense", json!({"mispLicenseId": license})),
+        (
+            "setMispLicenseExpiry",
+            json!({"mispLicenseId": license, "expiresAt": "2030-01-01T00:00:00Z"}),
+        ),
+        ("deactivateMispLicense", json!({"mispLicenseId": license, "reason": reason})),
         ("confirmProposal", json!({"proposalId": "x"})),
         ("refuseProposal", json!({"proposalId": "x", "reason": reason})),
     ]
@@ -130,9 +144,12 @@ async fn every_mutation_is_guarded_against_strangers_and_readers() {
     let market = Market::open(&app.node).await;
     let request = market.approved_request().await;
     let key = market.alice.generates_key(&market.policy, "one").await.unwrap().id;
+    let provider = market.provider().await;
+    let (mia, policy) = (&provider.mia, Some(provider.policy.as_str()));
+    let license = market.admin.generates_license(mia, policy, "one").await.unwrap().id;
     let before: i64 = app.installation.database.ask("select max(position) from events").await;
 
-    let tried = mutations(&market, &request, &key);
+    let tried = mutations(&market, &request, &key, &license);
     let not_found = ["API_KEY_NOT_FOUND", "FORBIDDEN", "PARTNER_NOT_FOUND", "REQUEST_NOT_FOUND"];
     for (mutation, input) in &tried {
         let mallory = app.partner("mallory").does(mutation, input.clone(), "position").await;

@@ -61,9 +61,14 @@ async fn every_field_has_its_limits_and_they_hold_to_the_last_character() {
 async fn every_other_text_has_its_limit_too() {
     let app = App::start().await;
     let market = Market::open(&app.node).await;
-    let request = market.alice.requests(&market.policy).await.unwrap().id;
+    let request = market.approved_request().await;
+    let generated = market.alice.generates_key(&market.policy, "one").await.unwrap().id;
+    let provider = market.provider().await;
+    let (mia, delegation) = (&provider.mia, Some(provider.policy.as_str()));
+    let license = market.admin.generates_license(mia, delegation, "one").await.unwrap().id;
     let (partner, policy) = (market.alice.partner.as_str(), market.policy.as_str());
     let document = crate::support::actors::document();
+    let key = json!({"partnerId": partner, "policyId": policy});
     let draft = json!({"policyGroupId": market.group, "policyType": "AUTH", "name": "n",
                        "description": "d", "version": "1", "policies": document});
     let group = json!({"name": "n", "description": "d"});
@@ -91,7 +96,10 @@ async fn every_other_text_has_its_limit_too() {
             "comment",
             500,
         ),
-        (&alice, "generateApiKey", json!({"partnerId": partner, "policyId": policy}), "label", 36),
+        (&alice, "generateApiKey", key, "label", 36),
+        (&admin, "deactivateApiKey", json!({"apiKeyId": generated}), "reason", 500),
+        (&admin, "generateMispLicense", json!({"partnerId": partner}), "label", 36),
+        (&admin, "deactivateMispLicense", json!({"mispLicenseId": license}), "reason", 500),
         (&alice, "inviteMember", member.clone(), "subject", 256),
         (&alice, "setMemberRole", member, "subject", 256),
         (&alice, "removeMember", json!({"partnerId": partner, "subject": "bob"}), "reason", 500),

@@ -3,11 +3,13 @@
 #![expect(clippy::large_futures, reason = "a test runs once")]
 
 mod access;
+mod api_key;
 mod bad_input;
 mod consent;
 mod demo;
 mod embedded_postgres;
 mod main_job;
+mod misp_license;
 mod outage;
 mod partner;
 mod proofs;

@@ -4,8 +4,10 @@
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use domain::actor::MemberRole;
-use domain::api_key::{self, ApiKey, Grant};
+use domain::api_key::ApiKey;
 use domain::consent::{self, Consent};
+use domain::issued::{self, Grant, KeyKind};
+use domain::misp_license::MispLicense;
 use domain::partner::{
     self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
     Registration,
@@ -145,19 +147,35 @@ fn every_event_of_a_policy_request_is_kept() {
 
 #[test]
 fn every_event_of_an_api_key_is_kept() {
-    are_kept::<ApiKey>(vec![
-        api_key::Event::Generated(Grant {
+    are_kept::<ApiKey>(events_of_a_key("kyc".into(), None));
+}
+
+#[test]
+fn every_event_of_a_misp_license_is_kept() {
+    are_kept::<MispLicense>(events_of_a_key(Some("delegation".into()), Some("before".into())));
+}
+
+fn events_of_a_key<K: KeyKind>(
+    policy_id: K::Policy,
+    rotated_from: Option<K::Id>,
+) -> Vec<issued::Event<K>> {
+    vec![
+        issued::Event::Generated(Grant {
             partner_id: "bank".into(),
-            policy_id: "kyc".into(),
+            policy_id,
             label: "branch office".to_owned(),
             lookup_id: "0LygHa16AHYF".to_owned(),
             last_four: "a1b2".to_owned(),
             expires_at: instant(),
+            rotated_from,
         }),
-        api_key::Event::Suspended { reason: reason() },
-        api_key::Event::Resumed { reason: reason() },
-        api_key::Event::Deactivated { reason: reason() },
-    ]);
+        issued::Event::Suspended { reason: reason() },
+        issued::Event::Resumed { reason: reason() },
+        issued::Event::Rotated { successor: "next".into(), expires_at: instant() },
+        issued::Event::ExpirySet { expires_at: instant() },
+        issued::Event::Expired { expired_at: instant() },
+        issued::Event::Deactivated { reason: reason() },
+    ]
 }
 
 #[test]
@@ -194,6 +212,7 @@ fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
         names::<Policy>(),
         names::<PolicyRequest>(),
         names::<ApiKey>(),
+        names::<MispLicense>(),
         names::<Proposal>(),
         names::<Consent>(),
     ]

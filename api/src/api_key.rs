@@ -2,23 +2,23 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::{Result, answer, resolver_error};
+use crate::errors::Result;
 use crate::list::{List, connection};
 use crate::loader::load;
 use crate::partner::Partner;
 use crate::policy::Policy;
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
+use crate::secret::{Shown, issued};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use chrono::{DateTime, Utc};
 use commands::Done;
-use commands::api_key::{DeactivateApiKey, GenerateApiKey};
-use domain::Finding;
+use commands::api_key::{DeactivateApiKey, GenerateApiKey, RotateApiKey, SetApiKeyExpiry};
 use domain::actor::Operation;
 use domain::ids::ApiKeyId;
 use projections::api_key::{ApiKeyFilter, ApiKeySort, Row};
 use projections::page::{Order, PageRequest};
 use projections::{partner, policy};
-use secrecy::{ExposeSecret as _, SecretString};
 
 /// What may be known of an API key.
 #[derive(Clone, SimpleObject)]
@@ -48,6 +48,11 @@ impl ApiKey {
         Ok(load::<policy::Row>(ctx, id).await?.map(Into::into))
     }
 
+    /// Whether it has expired: now, or at another instant.
+    async fn expired(&self, at: Option<DateTime<Utc>>) -> bool {
+        self.row.expires_at <= at.unwrap_or_else(commands::now)
+    }
+
     /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
         let member = caller(ctx).role_at(&self.row.partner_id);
@@ -71,37 +76,16 @@ async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<ApiK
 
 /// A new API key.
 #[derive(SimpleObject)]
-#[graphql(complex)]
 pub struct GenerateApiKeyPayload {
     /// What may be known of the key.
     api_key: ApiKey,
-    /// Where the log stands: what was asked for is in it up to here.
-    position: Position,
-    #[graphql(skip)]
-    secret: Option<SecretString>,
+    #[graphql(flatten)]
+    shown: Shown,
 }
 
-#[ComplexObject]
-impl GenerateApiKeyPayload {
-    /// The key itself, shown this once. Where the same wish was granted before, the answer has the
-    /// error `SECRET_ALREADY_SHOWN` instead: generate another key.
-    async fn secret(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let message = "This key was shown once already; generate another one if it is lost.";
-        match &self.secret {
-            Some(secret) => Ok(Some(secret.expose_secret().to_owned())),
-            None => {
-                Err(resolver_error(ctx, &Finding::new("SECRET_ALREADY_SHOWN", "secret", message)))
-            }
-        }
-    }
-}
-
-impl GenerateApiKeyPayload {
-    async fn of(ctx: &Context<'_>, mut done: Done) -> Result<Self> {
-        let secret = done.secret.take();
-        let (row, position) = changed(ctx, Ok(done)).await?;
-        Ok(Self { api_key: ApiKey { row }, position, secret })
-    }
+async fn shown(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<GenerateApiKeyPayload> {
+    let (row, shown) = issued(ctx, done).await?;
+    Ok(GenerateApiKeyPayload { api_key: ApiKey { row }, shown })
 }
 
 /// Questions about API keys.
@@ -155,8 +139,28 @@ impl ApiKeyMutation {
         input: GenerateApiKey,
     ) -> Result<GenerateApiKeyPayload> {
         let caller = caller(ctx);
-        let done = answer(ctx, caller.commands.generate_api_key(&caller.request, &input).await)?;
-        GenerateApiKeyPayload::of(ctx, done).await
+        shown(ctx, caller.commands.generate_api_key(&caller.request, &input).await).await
+    }
+
+    /// Issues a key that takes the place of another one, under the same policy and label. It is
+    /// shown once, in this answer; both open the door until the overlap ends.
+    async fn rotate_api_key(
+        &self,
+        ctx: &Context<'_>,
+        input: RotateApiKey,
+    ) -> Result<GenerateApiKeyPayload> {
+        let caller = caller(ctx);
+        shown(ctx, caller.commands.rotate_api_key(&caller.request, &input).await).await
+    }
+
+    /// Lets a key end at another time. What has expired or ended stays so.
+    async fn set_api_key_expiry(
+        &self,
+        ctx: &Context<'_>,
+        input: SetApiKeyExpiry,
+    ) -> Result<ApiKeyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.set_api_key_expiry(&caller.request, &input).await).await
     }
 
     /// Ends a key for good.

@@ -10,6 +10,7 @@ use authority::Authority;
 use clap::Args;
 use commands::api_key::GenerateApiKey;
 use commands::consent::GiveConsent;
+use commands::misp_license::GenerateMispLicense;
 use commands::partner::{
     DeactivatePartner, InviteMember, RegisterPartner, SetPartnerContact, SuspendPartner,
     UploadPartnerCertificate,
@@ -128,6 +129,9 @@ impl<'a> World<'a> {
         self.upload_certificate(&one).await?;
         if let Some(policy) = one.policy(&self.policies) {
             self.ask_for(&one, policy).await?;
+        }
+        if one.partner_type == PartnerType::MispPartner && one.fate >= Fate::Keyed {
+            self.generate_license(&one).await?;
         }
         self.end(&one).await
     }
@@ -255,6 +259,18 @@ impl<'a> World<'a> {
             self.commands.generate_api_key(&one.request(), &input).await?;
         }
         Ok(())
+    }
+
+    /// Providers of the demo have no policy group, hence no policy.
+    async fn generate_license(&self, one: &Character) -> Result<Done> {
+        let input = GenerateMispLicense {
+            partner_id: one.partner_id(),
+            policy_id: None,
+            label: "production".to_owned(),
+            expires_at: None,
+            idempotency_key: Some(one.key("licence")),
+        };
+        self.commands.generate_misp_license(&staff(), &input).await
     }
 
     async fn end(&self, one: &Character) -> Result<()> {

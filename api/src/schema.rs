@@ -1,8 +1,8 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, consent, history, me, partner, policy, policy_group, policy_request, preview,
-    proposal, trust_certificate,
+    api_key, consent, history, me, misp_license, partner, policy, policy_group, policy_request,
+    preview, proposal, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -16,6 +16,7 @@ pub struct Query(
     policy::PolicyQuery,
     policy_request::PolicyRequestQuery,
     api_key::ApiKeyQuery,
+    misp_license::MispLicenseQuery,
     proposal::ProposalQuery,
     consent::ConsentQuery,
     history::HistoryQuery,
@@ -31,6 +32,7 @@ pub struct Mutation(
     policy::PolicyMutation,
     policy_request::PolicyRequestMutation,
     api_key::ApiKeyMutation,
+    misp_license::MispLicenseMutation,
     proposal::ProposalMutation,
     consent::ConsentMutation,
 );

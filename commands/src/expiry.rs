@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
 use domain::aggregate::Expires;
+use domain::api_key::ApiKey;
+use domain::misp_license::MispLicense;
 use domain::partner::Partner;
 use domain::proposal::Proposal;
 use domain::trust_certificate::TrustCertificate;
@@ -55,8 +57,13 @@ impl Expiring {
 }
 
 /// Every noun of which something expires.
-const EXPIRING: &[Expiring] =
-    &[Expiring::of::<Partner>(), Expiring::of::<TrustCertificate>(), Expiring::of::<Proposal>()];
+const EXPIRING: &[Expiring] = &[
+    Expiring::of::<Partner>(),
+    Expiring::of::<TrustCertificate>(),
+    Expiring::of::<ApiKey>(),
+    Expiring::of::<MispLicense>(),
+    Expiring::of::<Proposal>(),
+];
 
 impl Commands {
     /// Tells what expires, as long as it runs.

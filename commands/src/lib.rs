@@ -1,5 +1,6 @@
 //! What can be done: permission first, load what it depends on, decide, append.
 
+mod issued;
 mod unit;
 
 pub mod api_key;
@@ -9,6 +10,7 @@ pub mod event_store;
 pub mod expiry;
 pub mod installation;
 pub mod keys;
+pub mod misp_license;
 pub mod partner;
 pub mod policy;
 pub mod policy_group;

@@ -14,10 +14,10 @@ use crate::{Commands, Done, Request, Result, input, new_id, random};
 use async_graphql::InputObject;
 use cqrs_es::Aggregate;
 use domain::actor::Operation;
-use domain::api_key;
 use domain::certificate::{Certificate, CertificatePolicy, check_partner_certificate};
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::issuance::CounterSigning;
+use domain::issued;
 use domain::partner::{
     AcceptedCertificate, Change, Command, Contact, ContactPurpose, Details, Partner, Profile,
     Refusal, Registration, check_id, check_presentation, check_registration, check_subject,
@@ -30,6 +30,7 @@ use domain::text::{Checks, normal, squeezed};
 use domain::{Finding, Reason};
 use projections::api_key::Row as Key;
 use projections::held::{Held, live_of_partner};
+use projections::misp_license::Row as License;
 use projections::policy_request::Row as PolicyRequestRow;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -124,7 +125,7 @@ pub struct UpdatePartner {
 }
 input!(UpdatePartner, "updatePartner");
 
-/// The fence of everything a partner holds: requests and keys.
+/// The fence of everything a partner holds: requests, keys, licences.
 pub(crate) fn holds(partner: &str) -> String {
     format!("partner/{partner}:holds")
 }
@@ -264,7 +265,7 @@ impl Commands {
         .await
     }
 
-    /// Stops a partner and its keys for a while.
+    /// Stops a partner with its keys and licences for a while.
     pub async fn suspend_partner(&self, request: &Request, input: &SuspendPartner) -> Result<Done> {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
         self.run(request, input, stream, |unit| async move {
@@ -272,14 +273,15 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Suspend(reason.clone()))? {
-                each::<Key>(&unit, &partner, api_key::Command::Suspend(reason)).await?;
+                each::<Key>(&unit, &partner, issued::Command::Suspend(reason.clone())).await?;
+                each::<License>(&unit, &partner, issued::Command::Suspend(reason)).await?;
             }
             Ok(partner.done())
         })
         .await
     }
 
-    /// Lifts the suspension of a partner, and of exactly the keys that it stopped.
+    /// Lifts the suspension of a partner, and of exactly the keys and licences that it stopped.
     pub async fn reactivate_partner(
         &self,
         request: &Request,
@@ -291,14 +293,15 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Reactivate(reason.clone()))? {
-                each::<Key>(&unit, &partner, api_key::Command::Resume(reason)).await?;
+                each::<Key>(&unit, &partner, issued::Command::Resume(reason.clone())).await?;
+                each::<License>(&unit, &partner, issued::Command::Resume(reason)).await?;
             }
             Ok(partner.done())
         })
         .await
     }
 
-    /// Ends a partner for good, with its keys and its open and approved requests.
+    /// Ends a partner for good, with its keys and licences and its open and approved requests.
     pub async fn deactivate_partner(
         &self,
         request: &Request,
@@ -400,7 +403,8 @@ pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result
     let operation = Operation::DeactivatePartner;
     let (mut partner, reason) = standing(unit, operation, &input.partner_id, &input.reason).await?;
     if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
-        each::<Key>(unit, &partner, api_key::Command::Deactivate(reason.clone())).await?;
+        each::<Key>(unit, &partner, issued::Command::Deactivate(reason.clone())).await?;
+        each::<License>(unit, &partner, issued::Command::Deactivate(reason.clone())).await?;
         let end = policy_request::Command::End(reason);
         for ended in each::<PolicyRequestRow>(unit, &partner, end).await? {
             crate::policy_request::release_link(unit, &ended);

@@ -3,6 +3,9 @@
 
 use crate::Decide;
 use crate::actor::{MemberRole, On, Operation, Role, grant, member_may};
+use crate::api_key::ApiKeyKind;
+use crate::issued;
+use crate::misp_license::MispLicenseKind;
 use cqrs_es::DomainEvent as _;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,6 +21,8 @@ fn the_docs_tell_every_state_machine() {
     let machines = [
         crate::partner::tests::machine().table(),
         crate::trust_certificate::tests::machine().table(),
+        issued::tests::machine::<ApiKeyKind>(&"kyc".into()).table(),
+        issued::tests::machine::<MispLicenseKind>(&None).table(),
         crate::consent::tests::machine().table(),
         crate::proposal::tests::machine().table(),
     ];

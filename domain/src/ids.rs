@@ -42,6 +42,8 @@ id!(/// A partner's wish to work under a policy.
     PolicyRequestId);
 id!(/// The public part of an API key's life: never the key itself.
     ApiKeyId);
+id!(/// The public part of a MISP licence's life: never the licence key itself.
+    MispLicenseId);
 id!(/// A command that waits for a second person.
     ProposalId);
 id!(/// A root or intermediate certificate that is trusted in one domain.

@@ -1,8 +1,11 @@
 //! Laws that hold for every noun, whatever is asked of it in whatever order.
 
 use crate::actor::MemberRole;
-use crate::api_key::{self, ApiKey, Grant};
+use crate::api_key::ApiKey;
 use crate::consent::{self, Consent};
+use crate::ids::PolicyId;
+use crate::issued::{self, KeyKind};
+use crate::misp_license::MispLicense;
 use crate::partner::{
     self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
     Registration,
@@ -17,6 +20,7 @@ use crate::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
 use crate::{Decide, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
 use std::fmt::Debug;
@@ -80,7 +84,8 @@ laws! {
     policy_groups_obey_the_laws: PolicyGroup, a_policy_group_command();
     policies_obey_the_laws: Policy, a_policy_command();
     policy_requests_obey_the_laws: PolicyRequest, a_policy_request_command();
-    api_keys_obey_the_laws: ApiKey, an_api_key_command();
+    api_keys_obey_the_laws: ApiKey, an_issued_key_command(a_policy());
+    misp_licenses_obey_the_laws: MispLicense, an_issued_key_command(option::of(a_policy()));
     proposals_obey_the_laws: Proposal, a_proposal_command();
     consents_obey_the_laws: Consent, a_consent_command();
 }
@@ -163,7 +168,7 @@ fn a_consent_command() -> impl Strategy<Value = consent::Command> {
 }
 
 fn a_registration() -> impl Strategy<Value = Registration> {
-    (a_word(), proptest::option::of(a_word())).prop_map(|(name, group)| Registration {
+    (a_word(), option::of(a_word())).prop_map(|(name, group)| Registration {
         organization_name: name,
         partner_type: PartnerType::AuthPartner,
         policy_group_id: group.as_deref().map(Into::into),
@@ -264,33 +269,53 @@ fn a_policy_request_command() -> impl Strategy<Value = policy_request::Command> 
     };
     prop_oneof![
         (a_word(), a_word(), a_comment()).prop_map(submit),
-        proptest::option::of(a_comment()).prop_map(Approve),
+        option::of(a_comment()).prop_map(Approve),
         a_reason().prop_map(Reject),
-        proptest::option::of(a_reason()).prop_map(Withdraw),
+        option::of(a_reason()).prop_map(Withdraw),
         a_reason().prop_map(Revoke),
         a_reason().prop_map(End),
     ]
 }
 
-fn an_api_key_command() -> impl Strategy<Value = api_key::Command> {
-    use api_key::Command::{Deactivate, Generate, Resume, Suspend};
+fn an_issued_key_command<K: KeyKind>(
+    policy: impl Strategy<Value = K::Policy>,
+) -> impl Strategy<Value = issued::Command<K>> {
+    use issued::Command::{Deactivate, Expire, Generate, Resume, Rotate, SetExpiry, Suspend};
+    let rotate = |(word, until, predecessor_opens, now): (String, _, _, _)| Rotate {
+        successor: K::Id::from(word.as_str()),
+        until,
+        predecessor_opens,
+        now,
+    };
     prop_oneof![
-        a_grant().prop_map(Generate),
+        a_grant::<K>(policy).prop_map(Generate),
         a_reason().prop_map(Suspend),
         a_reason().prop_map(Resume),
+        (a_word(), an_instant(), any::<bool>(), an_instant()).prop_map(rotate),
+        (an_instant(), an_instant()).prop_map(|(expires_at, now)| SetExpiry { expires_at, now }),
+        an_instant().prop_map(|now| Expire { now }),
         a_reason().prop_map(Deactivate),
     ]
 }
 
-fn a_grant() -> impl Strategy<Value = Grant> {
-    a_word().prop_map(|word| Grant {
-        partner_id: word.as_str().into(),
-        policy_id: word.as_str().into(),
-        label: word.clone(),
-        lookup_id: word.clone(),
-        last_four: word,
-        expires_at: DateTime::UNIX_EPOCH,
-    })
+fn a_grant<K: KeyKind>(
+    policy: impl Strategy<Value = K::Policy>,
+) -> impl Strategy<Value = issued::Grant<K>> {
+    let grant =
+        |(word, policy_id, expires_at, from): (String, _, _, Option<String>)| issued::Grant {
+            partner_id: word.as_str().into(),
+            policy_id,
+            label: word.clone(),
+            lookup_id: word.clone(),
+            last_four: word,
+            expires_at,
+            rotated_from: from.as_deref().map(Into::into),
+        };
+    (a_word(), policy, an_instant(), option::of(a_word())).prop_map(grant)
+}
+
+fn a_policy() -> impl Strategy<Value = PolicyId> {
+    a_word().prop_map(|word| word.as_str().into())
 }
 
 fn a_proposal_command() -> impl Strategy<Value = proposal::Command> {

@@ -19,9 +19,11 @@ mod generated_docs;
 pub mod ids;
 pub mod installation;
 pub mod issuance;
+pub mod issued;
 #[cfg(test)]
 mod laws;
 pub mod log_entry;
+pub mod misp_license;
 pub mod partner;
 pub mod policy;
 pub mod policy_document;

@@ -1,9 +1,9 @@
 //! Keys that we issue: their form, and how a lost one is recognised.
 //!
-//! `pmk_<environment>_<id>_<secret><check>`: `id` is 12 characters, public and safe to log;
+//! `<prefix>_<environment>_<id>_<secret><check>`: `prefix` tells what the key opens; `id` is 12 characters, public and safe to log;
 //! `secret` is 43 characters, 256 bits from the operating system; `check` is the CRC-32 of
 //! everything before it in 6 characters, so that a typing error needs no database and a scanner
-//! finds leaked keys with `pmk_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}`. No underscore or dash
+//! finds leaked keys with `pm[kl]_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}`. No underscore or dash
 //! inside the parts: a double click selects one of them, and none occurs in hex or base64.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -25,21 +25,22 @@ pub struct IssuedKey {
 }
 
 /// Makes a key of random bytes that the caller drew from the operating system.
-pub fn issue_key(environment: Environment, id: u64, secret: &[u8; 32]) -> IssuedKey {
+pub fn issue_key(prefix: &str, environment: Environment, id: u64, secret: &[u8; 32]) -> IssuedKey {
     let lookup_id = base62(&id.to_be_bytes(), ID);
-    let body = format!("pmk_{}_{lookup_id}_{}", environment.word(), base62(secret, SECRET));
+    let environment = environment.word();
+    let body = format!("{prefix}_{environment}_{lookup_id}_{}", base62(secret, SECRET));
     let text = format!("{body}{}", check(&body));
     IssuedKey { lookup_id, last_four: text[text.len() - 4..].to_owned(), text: text.into() }
 }
 
-/// The public id inside a key that is well-formed and free of typing errors.
-pub fn lookup_id(key: &SecretString) -> Option<&str> {
+/// The public id inside a key with this prefix that is well-formed and free of typing errors.
+pub fn lookup_id<'a>(prefix: &str, key: &'a SecretString) -> Option<&'a str> {
     let key = key.expose_secret();
     let (body, check_digits) = key.split_at_checked(key.len().checked_sub(CHECK)?)?;
     let mut parts = body.split('_');
-    let (prefix, environment) = (parts.next()?, parts.next()?);
+    let (kind, environment) = (parts.next()?, parts.next()?);
     let (id, secret) = (parts.next()?, parts.next()?);
-    let form = prefix == "pmk"
+    let form = kind == prefix
         && ["live", "test"].contains(&environment)
         && id.len() == ID
         && secret.len() == SECRET
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     fn key() -> IssuedKey {
-        issue_key(Environment::Test, u64::MAX, &[0xff; 32])
+        issue_key("pmk", Environment::Test, u64::MAX, &[0xff; 32])
     }
 
     #[test]
@@ -107,20 +108,28 @@ mod tests {
     #[test]
     fn the_public_id_is_found_in_a_whole_key_only() {
         let IssuedKey { lookup_id: id, text, .. } = key();
-        assert_eq!(lookup_id(&text), Some(id.as_str()));
+        assert_eq!(lookup_id("pmk", &text), Some(id.as_str()));
         let text = text.expose_secret();
         let (body, check) = text.split_at(text.len() - 7);
         let mistyped =
             format!("{body}{}{}", if &check[..1] == "0" { "1" } else { "0" }, &check[1..]);
         let cut = &text[..text.len() - 1];
         for broken in [&text[1..], cut, mistyped.as_str(), "", "pmk", "ü"] {
-            assert_eq!(lookup_id(&SecretString::from(broken)), None, "{broken}");
+            assert_eq!(lookup_id("pmk", &SecretString::from(broken)), None, "{broken}");
         }
     }
 
     #[test]
+    fn the_key_of_one_door_is_none_of_another() {
+        let license = issue_key("pml", Environment::Test, 1, &[0xff; 32]);
+        assert!(license.text.expose_secret().starts_with("pml_test_"));
+        assert!(lookup_id("pml", &license.text).is_some());
+        assert!(lookup_id("pmk", &license.text).is_none());
+    }
+
+    #[test]
     fn every_bit_of_the_secret_counts() {
-        let other = issue_key(Environment::Test, u64::MAX, &{
+        let other = issue_key("pmk", Environment::Test, u64::MAX, &{
             let mut bytes = [0xff; 32];
             bytes[31] = 0xfe;
             bytes

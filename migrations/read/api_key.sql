@@ -9,6 +9,9 @@ create table api_key (
   lookup_id     text        not null,
   last_four     text        not null,
   expires_at    timestamptz not null,
+  rotated_from  text,
+  rotated_to    text,
+  next_expiry   timestamptz,
   created_at    timestamptz not null,
   created_by    text        not null,
   updated_at    timestamptz not null
@@ -21,3 +24,4 @@ create index on api_key (policy_id, status);
 create index on api_key (expires_at, id);
 create index on api_key (lower(label), id);
 create index on api_key (lookup_id);
+create index on api_key (next_expiry);

@@ -37,6 +37,13 @@ pub struct Row {
     pub last_four: String,
     /// From this instant on the key opens nothing.
     pub expires_at: DateTime<Utc>,
+    /// The key whose place this one took.
+    pub rotated_from: Option<ApiKeyId>,
+    /// The key that took its place; both open the door until this one expires.
+    pub rotated_to: Option<ApiKeyId>,
+    /// When the log is to be told that it has expired; nothing when it was, or has ended.
+    #[graphql(skip)]
+    pub next_expiry: Option<DateTime<Utc>>,
     /// When the key was generated.
     pub created_at: DateTime<Utc>,
     /// The subject that generated it.
@@ -69,10 +76,16 @@ impl Fold for Row {
         };
         row.version = recorded.sequence;
         row.updated_at = recorded.recorded_at;
+        row.next_expiry = recorded.event.next_expiry(row.next_expiry);
         match &recorded.event {
-            Event::Generated(_) => {}
+            Event::Generated(_) | Event::Expired { .. } => {}
             Event::Suspended { reason } => row.becomes(ApiKeyStatus::Suspended, reason.as_str()),
             Event::Resumed { reason } => row.becomes(ApiKeyStatus::Active, reason.as_str()),
+            Event::Rotated { successor, expires_at } => {
+                row.rotated_to = Some(successor.clone());
+                row.expires_at = *expires_at;
+            }
+            Event::ExpirySet { expires_at } => row.expires_at = *expires_at,
             Event::Deactivated { reason } => {
                 row.becomes(ApiKeyStatus::Deactivated, reason.as_str());
             }
@@ -94,6 +107,9 @@ fn generated(recorded: &RecordedOf<Row>) -> Option<Row> {
         lookup_id: grant.lookup_id.clone(),
         last_four: grant.last_four.clone(),
         expires_at: grant.expires_at,
+        rotated_from: grant.rotated_from.clone(),
+        rotated_to: None,
+        next_expiry: None,
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
         updated_at: recorded.recorded_at,

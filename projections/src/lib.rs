@@ -8,8 +8,10 @@ pub mod consent;
 pub mod fold;
 pub mod held;
 pub mod history;
+pub mod issued;
 pub mod log;
 pub mod migrate;
+pub mod misp_license;
 pub mod page;
 pub mod partner;
 pub mod policy;
@@ -25,13 +27,14 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 8] = [
+pub const TABLES: [ReadTable; 9] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
     ReadTable::of::<policy::Row>(),
     ReadTable::of::<policy_request::Row>(),
     ReadTable::of::<api_key::Row>(),
+    ReadTable::of::<misp_license::Row>(),
     ReadTable::of::<proposal::Row>(),
     ReadTable::of::<consent::Row>(),
 ];

@@ -1,7 +1,7 @@
 //! Nothing is written, and nothing is answered, on what is not true any more: streams and sets
 //! that a decision read are guarded by their versions, and it is made again when one has moved.
 
-use crate::support::actors::{Market, Person, partner};
+use crate::support::actors::{Market, Person, Provider, partner};
 use crate::support::commands::{Installation, codes, overtaken};
 use ::commands::{Commands, Error};
 use domain::actor::MemberRole;
@@ -150,6 +150,33 @@ async fn a_key_generated_while_its_approval_is_being_revoked_does_not_survive() 
         .await;
     revoked.unwrap();
     assert_eq!(two.key_status(&generated.unwrap().id).await, "DEACTIVATED");
+}
+
+#[tokio::test]
+async fn a_successor_issued_while_its_partner_is_being_deactivated_does_not_survive() {
+    let two = Two::nodes().await;
+    two.market.approved_request().await;
+    let key = two.market.alice.generates_key(&two.market.policy, "one").await.unwrap().id;
+    let (admin, alice) = (&two.market.admin, two.there(&two.market.alice));
+    let (ended, rotated) =
+        two.overtaken(admin.deactivates(&alice.partner), alice.rotates_key(&key, None)).await;
+    ended.unwrap();
+    assert_eq!(two.key_status(&rotated.unwrap().id).await, "DEACTIVATED");
+}
+
+#[tokio::test]
+async fn no_licence_is_generated_under_an_approval_revoked_meanwhile() {
+    let two = Two::nodes().await;
+    let Provider { mia, policy, request } = two.market.provider().await;
+    let (admin, elsewhere) = (&two.market.admin, two.there(&two.market.admin));
+    let (generated, revoked) = two
+        .overtaken(
+            admin.generates_license(&mia, Some(&policy), "late"),
+            elsewhere.revokes(&request),
+        )
+        .await;
+    revoked.unwrap();
+    assert_eq!(codes(generated), ["POLICY_NOT_APPROVED"]);
 }
 
 #[tokio::test]

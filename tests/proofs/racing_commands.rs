@@ -287,6 +287,26 @@ async fn two_keys_never_share_a_label() {
 }
 
 #[tokio::test]
+async fn a_key_has_one_successor() {
+    race(
+        async |field, name| {
+            let it = field.customer(name).await.0;
+            let key = it.generates_key(&field.market.policy, "branch").await.unwrap().id;
+            (it, key)
+        },
+        async |_, (it, key), node| it.at(node).rotates_key(key, None).await,
+        async |_, (it, key), node| it.at(node).rotates_key(key, None).await,
+        async |field, (it, _), first, second| {
+            one_of_them(&first, &second);
+            granted_or(&first, "ROTATED_ALREADY");
+            granted_or(&second, "ROTATED_ALREADY");
+            assert_eq!(field.live_keys(it).await, 2);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn no_certificate_is_accepted_under_an_authority_that_is_not_trusted_any_more() {
     race(
         async |field, name| {

@@ -9,6 +9,7 @@ use cqrs_es::{Aggregate, EventStore as _};
 use domain::Decide;
 use domain::api_key::ApiKey;
 use domain::consent::Consent;
+use domain::misp_license::MispLicense;
 use domain::partner::Partner;
 use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
@@ -39,6 +40,7 @@ async fn a_busy_day_has_every_event_there_is() {
         names::<PolicyGroup>(domain::policy_group::Event::VARIANTS),
         names::<PolicyRequest>(domain::policy_request::Event::VARIANTS),
         names::<ApiKey>(domain::api_key::Event::VARIANTS),
+        names::<MispLicense>(domain::misp_license::Event::VARIANTS),
         names::<Proposal>(domain::proposal::Event::VARIANTS),
         names::<Consent>(domain::consent::Event::VARIANTS),
         names::<TrustCertificate>(domain::trust_certificate::Event::VARIANTS),
@@ -62,6 +64,7 @@ async fn every_stream_loads_through_the_stock_store_of_cqrs_es() {
         loads::<PolicyGroup>(&node, &log).await,
         loads::<PolicyRequest>(&node, &log).await,
         loads::<ApiKey>(&node, &log).await,
+        loads::<MispLicense>(&node, &log).await,
         loads::<Proposal>(&node, &log).await,
         loads::<Consent>(&node, &log).await,
         loads::<TrustCertificate>(&node, &log).await,

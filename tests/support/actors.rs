@@ -1,8 +1,11 @@
 //! People, and what they do, in the words of the business.
 
 use super::certificates::Authority;
-use ::commands::api_key::{DeactivateApiKey, GenerateApiKey};
+use ::commands::api_key::{DeactivateApiKey, GenerateApiKey, RotateApiKey, SetApiKeyExpiry};
 use ::commands::consent::{GiveConsent, WithdrawConsent};
+use ::commands::misp_license::{
+    DeactivateMispLicense, GenerateMispLicense, RotateMispLicense, SetMispLicenseExpiry,
+};
 use ::commands::partner::{
     DeactivatePartner, InviteMember, MovePartnerToPolicyGroup, ReactivatePartner, RegisterPartner,
     RemoveMember, RemovePartnerContact, SelectPolicyGroup, SetMemberRole, SetPartnerContact,
@@ -23,7 +26,7 @@ use ::commands::trust_certificate::{
     DisableTrustCertificate, EnableTrustCertificate, UploadTrustCertificate,
 };
 use ::commands::{Commands, Done, Request, Result};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::actor::{Actor, MemberRole, Role};
 use domain::certificate::Certificate;
 use domain::partner::ContactPurpose;
@@ -66,6 +69,11 @@ pub fn misp(node: &Commands, name: &str) -> Person {
 /// Speaks for an authentication partner, whose id is `<name>-co`.
 pub fn partner(node: &Commands, name: &str) -> Person {
     Person::new(node, name, Role::AuthPartner)
+}
+
+/// Speaks for an infrastructure provider, whose id is `<name>-co`.
+pub fn provider(node: &Commands, name: &str) -> Person {
+    Person::new(node, name, Role::MispPartner)
 }
 
 impl Person {
@@ -117,19 +125,42 @@ impl Person {
     /// Registers the partner this person speaks for under an e-mail address.
     pub async fn registers_with(&self, group: &str, email: &str) -> Result<Done> {
         let input = RegisterPartner {
+            email_id: email.to_owned(),
+            idempotency_key: self.idempotency_key.clone(),
+            ..self.registration(PartnerType::AuthPartner, Some(group))
+        };
+        self.node.register_partner(&self.request(), &input).await
+    }
+
+    /// Registers the partner of somebody else, who will speak for it.
+    pub async fn registers_for(
+        &self,
+        other: &Self,
+        partner_type: PartnerType,
+        group: Option<&str>,
+    ) -> Result<Done> {
+        let input = RegisterPartner {
+            member: Some(other.actor.subject.clone()),
+            idempotency_key: self.idempotency_key.clone(),
+            ..other.registration(partner_type, group)
+        };
+        self.node.register_partner(&self.request(), &input).await
+    }
+
+    fn registration(&self, partner_type: PartnerType, group: Option<&str>) -> RegisterPartner {
+        RegisterPartner {
             partner_id: self.partner.clone(),
             organization_name: self.organization(),
-            partner_type: PartnerType::AuthPartner,
-            policy_group: Some(group.into()),
+            partner_type,
+            policy_group: group.map(Into::into),
             address: "1 Main Street".to_owned(),
             contact_number: "+1 555 0100".to_owned(),
-            email_id: email.to_owned(),
+            email_id: format!("{}@example.org", self.partner),
             lang_code: None,
             logo_url: None,
             member: None,
-            idempotency_key: self.idempotency_key.clone(),
-        };
-        self.node.register_partner(&self.request(), &input).await
+            idempotency_key: None,
+        }
     }
 
     /// Registers the partner of somebody who runs infrastructure, without a policy group.
@@ -284,8 +315,17 @@ impl Person {
 
     /// Trusts an authority for authentication partners.
     pub async fn trusts(&self, authority: &Authority) -> Result<Done> {
+        self.trusts_for(TrustDomain::Auth, authority).await
+    }
+
+    /// Trusts an authority for the partners of a domain.
+    pub async fn trusts_for(
+        &self,
+        partner_domain: TrustDomain,
+        authority: &Authority,
+    ) -> Result<Done> {
         let input = UploadTrustCertificate {
-            partner_domain: TrustDomain::Auth,
+            partner_domain,
             certificate_data: authority.pem(),
             idempotency_key: self.idempotency_key.clone(),
         };
@@ -321,9 +361,20 @@ impl Person {
 
     /// Starts a draft with this document.
     pub async fn drafts_with(&self, group: &str, name: &str, document: Value) -> Result<Done> {
+        self.drafts_of(PolicyType::Auth, group, name, document).await
+    }
+
+    /// Starts a draft of another type with this document.
+    pub async fn drafts_of(
+        &self,
+        policy_type: PolicyType,
+        group: &str,
+        name: &str,
+        document: Value,
+    ) -> Result<Done> {
         let input = CreatePolicy {
             policy_group_id: group.into(),
-            policy_type: PolicyType::Auth,
+            policy_type,
             name: name.to_owned(),
             description: "For a test".to_owned(),
             version: "1".to_owned(),
@@ -418,6 +469,73 @@ impl Person {
         };
         self.node.generate_api_key(&self.request(), &input).await
     }
+
+    /// Issues the successor of a key, which lives beside it until then: a week when absent.
+    pub async fn rotates_key(&self, key: &str, until: Option<DateTime<Utc>>) -> Result<Done> {
+        let input = RotateApiKey {
+            api_key_id: key.into(),
+            overlap_until: until,
+            expires_at: None,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.rotate_api_key(&self.request(), &input).await
+    }
+
+    /// Lets a key end in so many days.
+    pub async fn lets_key_end_in(&self, key: &str, days: i64) -> Result<Done> {
+        let input = SetApiKeyExpiry {
+            api_key_id: key.into(),
+            expires_at: ::commands::now() + TimeDelta::days(days),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.set_api_key_expiry(&self.request(), &input).await
+    }
+
+    /// Generates a licence for the partner of `provider`, under an approved policy or none.
+    pub async fn generates_license(
+        &self,
+        provider: &Self,
+        policy: Option<&str>,
+        label: &str,
+    ) -> Result<Done> {
+        let input = GenerateMispLicense {
+            partner_id: provider.partner.as_str().into(),
+            policy_id: policy.map(Into::into),
+            label: label.to_owned(),
+            expires_at: None,
+            idempotency_key: self.idempotency_key.clone(),
+        };
+        self.node.generate_misp_license(&self.request(), &input).await
+    }
+
+    /// Issues the successor of a licence, which lives beside it until then: a week when absent.
+    pub async fn rotates_license(
+        &self,
+        license: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<Done> {
+        let input = RotateMispLicense {
+            misp_license_id: license.into(),
+            overlap_until: until,
+            expires_at: None,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.rotate_misp_license(&self.request(), &input).await
+    }
+
+    /// Lets a licence end in so many days.
+    pub async fn lets_license_end_in(&self, license: &str, days: i64) -> Result<Done> {
+        let input = SetMispLicenseExpiry {
+            misp_license_id: license.into(),
+            expires_at: ::commands::now() + TimeDelta::days(days),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.set_misp_license_expiry(&self.request(), &input).await
+    }
 }
 
 /// Wishes that name one thing, tell a reason, and carry what every wish may carry.
@@ -464,11 +582,29 @@ verbs! {
     refuses: refuse_proposal(RefuseProposal, proposal_id);
     /// Ends a key.
     ends_key: deactivate_api_key(DeactivateApiKey, api_key_id);
+    /// Ends a licence.
+    ends_license: deactivate_misp_license(DeactivateMispLicense, misp_license_id);
 }
 
 /// A valid document of an authentication policy.
 pub fn document() -> Value {
     json!({"authTokenType": "policy", "allowedAuthTypes": [], "allowedKycAttributes": []})
+}
+
+/// A valid document of the policy of an infrastructure provider.
+pub fn delegation() -> Value {
+    json!({"allowAuthRequestDelegation": true, "allowKycRequestDelegation": true,
+           "allowKeyBindingDelegation": false})
+}
+
+/// An infrastructure provider that was let in.
+pub struct Provider {
+    /// Speaks for it.
+    pub mia: Person,
+    /// The policy that it was approved for.
+    pub policy: String,
+    /// The request that was approved.
+    pub request: String,
 }
 
 /// A market at work: a trusted authority, an open group with a published policy, and Alice, whose
@@ -515,6 +651,29 @@ impl Market {
         request
     }
 
+    /// Lets in an infrastructure provider that works under a policy.
+    pub async fn provider(&self) -> Provider {
+        let mia = provider(self.admin.node(), "mia");
+        let group = self.manager.creates_group("Infrastructure").await.unwrap().id;
+        let draft =
+            self.manager.drafts_of(PolicyType::Misp, &group, "Delegation", delegation()).await;
+        let policy = draft.unwrap().id;
+        self.manager.publishes(&policy).await.unwrap();
+        self.lets_in(&mia, Some(&group)).await;
+        let request = mia.requests(&policy).await.unwrap().id;
+        self.admin.approves(&request).await.unwrap();
+        Provider { mia, policy, request }
+    }
+
+    /// Registers somebody's infrastructure provider and makes it active.
+    pub async fn lets_in(&self, person: &Person, group: Option<&str>) {
+        let registered = self.admin.registers_for(person, PartnerType::MispPartner, group).await;
+        registered.unwrap();
+        let authority = Authority::root(&format!("MISP Root of {}", person.partner));
+        self.admin.trusts_for(TrustDomain::Misp, &authority).await.unwrap();
+        person.uploads(&authority.leaf(&person.organization())).await.unwrap();
+    }
+
     /// Any command that succeeds and concerns nobody.
     pub async fn anything(&self) -> Result<Done> {
         self.manager.creates_group(&::commands::new_id().to_string()).await
@@ -526,6 +685,9 @@ impl Market {
         let issuer = self.authorities_come_and_go().await;
         self.requests_take_every_way(&partner(node, "bob"), &issuer).await;
         self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
+        self.keys_follow_each_other(&partner(node, "erin")).await;
+        self.licenses_come_and_go().await;
+        node.tell_expired(::commands::now()).await.unwrap();
         self.proposals_take_every_way(node).await;
         self.a_partner_is_given_another_shape(&partner(node, "gus")).await;
         self.a_group_is_chosen(&misp(node, "mina")).await;
@@ -605,6 +767,26 @@ impl Market {
             self.admin.reactivates(&person.partner).await.unwrap();
         }
         self.admin.deactivates(&carol.partner).await.unwrap();
+    }
+
+    async fn keys_follow_each_other(&self, erin: &Person) {
+        self.welcome(erin).await;
+        let request = erin.requests(&self.policy).await.unwrap().id;
+        self.admin.approves(&request).await.unwrap();
+        let first = erin.generates_key(&self.policy, "one").await.unwrap().id;
+        let second = erin.rotates_key(&first, Some(::commands::now())).await.unwrap().id;
+        erin.lets_key_end_in(&second, 90).await.unwrap();
+        erin.rotates_key(&second, None).await.unwrap();
+    }
+
+    async fn licenses_come_and_go(&self) {
+        let Provider { mia, policy, .. } = self.provider().await;
+        let first = self.admin.generates_license(&mia, Some(&policy), "one").await.unwrap().id;
+        let second = mia.rotates_license(&first, Some(::commands::now())).await.unwrap().id;
+        self.admin.lets_license_end_in(&second, 90).await.unwrap();
+        self.admin.suspends(&mia.partner).await.unwrap();
+        self.admin.reactivates(&mia.partner).await.unwrap();
+        mia.ends_license(&second).await.unwrap();
     }
 
     async fn proposals_take_every_way(&self, node: &Commands) {

@@ -10,7 +10,7 @@ use domain::actor::Operation;
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::partner::{Change, Command, Partner};
 use projections::held::live_of_partner;
-use projections::{api_key, policy_request};
+use projections::policy_request;
 use serde::Serialize;
 
 /// Chooses the policy group of a partner that has none.
@@ -88,11 +88,10 @@ impl Commands {
     }
 }
 
-/// How many live things the partner has under policies of its group.
+/// How many live requests the partner has. Whatever else it holds under a policy of its group rests
+/// on an approved one, and ends with it.
 async fn links(unit: &Unit, partner: &Stream<Partner>) -> Result<usize> {
     unit.fence(holds(&partner.id)).await?;
-    let (id, pool) = (partner.id.as_str().into(), unit.pool());
-    let requests = live_of_partner::<policy_request::Row>(pool, &id).await?.len();
-    let keys = live_of_partner::<api_key::Row>(pool, &id).await?.len();
-    Ok(requests + keys)
+    let id = partner.id.as_str().into();
+    Ok(live_of_partner::<policy_request::Row>(unit.pool(), &id).await?.len())
 }
