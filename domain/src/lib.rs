@@ -12,6 +12,7 @@ pub mod actor;
 pub mod api_key;
 pub mod certificate;
 pub mod defaults;
+pub mod extractor;
 pub mod finding;
 #[cfg(test)]
 mod generated_docs;
@@ -23,6 +24,7 @@ mod laws;
 pub mod log_entry;
 pub mod partner;
 pub mod policy;
+pub mod policy_diff;
 pub mod policy_document;
 pub mod policy_group;
 pub mod policy_request;
