@@ -4,6 +4,7 @@
 //! the transaction that writes it; [`rebuild`] folds the whole log again with the same function.
 
 pub mod api_key;
+pub mod extractor;
 pub mod fold;
 pub mod held;
 pub mod history;
@@ -24,12 +25,13 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 7] = [
+pub const TABLES: [ReadTable; 8] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
     ReadTable::of::<policy::Row>(),
     ReadTable::of::<policy_request::Row>(),
+    ReadTable::of::<extractor::Row>(),
     ReadTable::of::<api_key::Row>(),
     ReadTable::of::<proposal::Row>(),
 ];
