@@ -9,18 +9,22 @@ mod authority;
 use authority::Authority;
 use clap::Args;
 use commands::api_key::GenerateApiKey;
+use commands::extractor::CreateExtractor;
 use commands::partner::{
     DeactivatePartner, RegisterPartner, SuspendPartner, UploadPartnerCertificate,
 };
 use commands::policy_request::{
-    ApprovePolicyRequest, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
+    ApprovePolicyRequest, ChosenExtractor, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
 };
 use commands::trust_certificate::UploadTrustCertificate;
 use commands::{Commands, Done, Error, Request, Result};
 use domain::actor::{Actor, Role};
 use domain::defaults::{DefaultPolicy, policies, policy_groups};
 use domain::ids::{PartnerId, PolicyId};
-use domain::reference::{GroupRule, PartnerType, TrustDomain};
+use domain::policy_document::shares_biometrics;
+use domain::reference::{
+    CREDENTIAL_TYPES, CredentialRule, GroupRule, Modality, PartnerType, TrustDomain,
+};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,10 +95,11 @@ struct World<'a> {
     seed: u64,
     authorities: BTreeMap<String, Authority>,
     policies: Vec<DefaultPolicy>,
+    extractors: Vec<ChosenExtractor>,
 }
 
 impl<'a> World<'a> {
-    /// A root and an intermediate in every trust domain.
+    /// A root and an intermediate in every trust domain, and an extractor of every modality.
     async fn found(commands: &'a Commands, demo: &Demo) -> Result<Self> {
         let mut authorities = BTreeMap::new();
         let domains = [TrustDomain::Auth, TrustDomain::Device, TrustDomain::Ftm, TrustDomain::Misp];
@@ -111,7 +116,9 @@ impl<'a> World<'a> {
             }
             authorities.insert(partner_domain.to_string(), issuing);
         }
-        Ok(Self { commands, seed: demo.seed, authorities, policies: policies() })
+        let (seed, policies) = (demo.seed, policies());
+        let extractors = extractors(commands, seed).await?;
+        Ok(Self { commands, seed, authorities, policies, extractors })
     }
 
     /// One partner, from its registration to its fate.
@@ -167,6 +174,9 @@ impl<'a> World<'a> {
             partner_id: one.partner_id(),
             policy_id: policy.id.into(),
             comment: "For our branches".to_owned(),
+            credential_type: one.credential_type(),
+            extractors: self.extractors_for(one, policy),
+            as_draft: None,
             idempotency_key: Some(one.key("request")),
         };
         let policy_request = self.commands.request_policy(&one.request(), &asked).await?.id;
@@ -204,6 +214,16 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Those that a request has to name, which are none for most.
+    fn extractors_for(
+        &self,
+        one: &Character,
+        policy: &DefaultPolicy,
+    ) -> Option<Vec<ChosenExtractor>> {
+        let needed = one.names_credentials() && shares_biometrics(&policy.document);
+        needed.then(|| self.extractors.clone())
+    }
+
     async fn generate_keys(&self, one: &Character, policy: &DefaultPolicy) -> Result<()> {
         for label in ["branch offices", "call centre"].into_iter().take(1 + one.number as usize % 2)
         {
@@ -233,6 +253,28 @@ impl<'a> World<'a> {
         }
         Ok(())
     }
+}
+
+async fn extractors(commands: &Commands, seed: u64) -> Result<Vec<ChosenExtractor>> {
+    let mut chosen = Vec::new();
+    for (modality, name, attribute) in [
+        (Modality::Face, "Face templates", "photo"),
+        (Modality::Iris, "Iris templates", "iris"),
+        (Modality::Finger, "Finger templates", "fingerprints"),
+    ] {
+        let input = CreateExtractor {
+            name: format!("Demo {seed} {name}"),
+            provider: "Open Biometrics".to_owned(),
+            version: "1.1".to_owned(),
+            modality,
+            attribute_name: attribute.to_owned(),
+            data_format: None,
+            idempotency_key: Some(format!("demo{seed} {name}")),
+        };
+        let extractor_id = commands.create_extractor(&staff(), &input).await?.id.as_str().into();
+        chosen.push(ChosenExtractor { modality, extractor_id });
+    }
+    Ok(chosen)
 }
 
 /// One partner of the world.
@@ -299,6 +341,15 @@ impl Character {
     fn policy<'p>(&self, policies: &'p [DefaultPolicy]) -> Option<&'p DefaultPolicy> {
         let group = self.group()?;
         policies.iter().find(|policy| policy.group_id == group)
+    }
+
+    fn names_credentials(&self) -> bool {
+        self.partner_type.terms().credential == CredentialRule::Needed
+    }
+
+    fn credential_type(&self) -> Option<String> {
+        let mine = CREDENTIAL_TYPES[self.number as usize % CREDENTIAL_TYPES.len()];
+        self.names_credentials().then(|| mine.to_owned())
     }
 
     fn request(&self) -> Request {

@@ -5,6 +5,7 @@ use crate::errors::{Result, answer};
 use crate::scalars::Position;
 use async_graphql::{Context, Object, SimpleObject};
 use commands::api_key::DeactivateApiKey;
+use commands::extractor::DeleteExtractor;
 use commands::partner::{DeactivatePartner, ReactivatePartner, SuspendPartner};
 use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
 use commands::policy_group::DeactivatePolicyGroup;
@@ -86,6 +87,7 @@ previews! {
     reject_policy_request(RejectPolicyRequest);
     withdraw_policy_request(WithdrawPolicyRequest);
     revoke_policy_request(RevokePolicyRequest);
+    delete_extractor(DeleteExtractor);
     deactivate_api_key(DeactivateApiKey);
     confirm_proposal(ConfirmProposal);
 }

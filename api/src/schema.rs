@@ -1,8 +1,8 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, history, me, partner, policy, policy_group, policy_request, preview, proposal,
-    trust_certificate,
+    api_key, extractor, history, me, partner, policy, policy_group, policy_request, preview,
+    proposal, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -15,6 +15,7 @@ pub struct Query(
     policy_group::PolicyGroupQuery,
     policy::PolicyQuery,
     policy_request::PolicyRequestQuery,
+    extractor::ExtractorQuery,
     api_key::ApiKeyQuery,
     proposal::ProposalQuery,
     history::HistoryQuery,
@@ -29,6 +30,7 @@ pub struct Mutation(
     policy_group::PolicyGroupMutation,
     policy::PolicyMutation,
     policy_request::PolicyRequestMutation,
+    extractor::ExtractorMutation,
     api_key::ApiKeyMutation,
     proposal::ProposalMutation,
 );

@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod bootstrap;
 pub mod event_store;
 pub mod expiry;
+pub mod extractor;
 pub mod installation;
 pub mod keys;
 pub mod partner;

@@ -101,8 +101,8 @@ fn compare_lists(path: &str, before: &[Value], after: &[Value], changes: &mut Ve
 fn named(items: &[Value]) -> Option<Vec<(String, &Value)>> {
     let named: Vec<(String, &Value)> =
         items.iter().map(|item| Some((name(item)?, item))).collect::<Option<_>>()?;
-    let names: BTreeSet<&String> = named.iter().map(|(name, _)| name).collect();
-    (names.len() == named.len()).then_some(named)
+    let different: BTreeSet<&String> = named.iter().map(|(name, _)| name).collect();
+    (different.len() == named.len()).then_some(named)
 }
 
 fn name(item: &Value) -> Option<String> {

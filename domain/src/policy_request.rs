@@ -99,22 +99,6 @@ impl Wording {
         Ok(Self { comment: comment?, credential_type, extractors })
     }
 
-    /// What is missing before the request can be approved; each finding names a field.
-    pub fn missing(&self, demands: &Demands) -> Vec<Finding> {
-        let mut checks = Checks::default();
-        if demands.credential == CredentialRule::Needed {
-            checks.add_if(self.credential_type.is_none(), || {
-                let message = "Name the type of credential that the partner will receive.";
-                Finding::new("CREDENTIAL_TYPE_NEEDED", "credentialType", message)
-            });
-            checks.add_if(demands.biometrics && self.extractors.is_empty(), || {
-                let message = "The policy shares biometrics: name at least one extractor.";
-                Finding::new("EXTRACTORS_NEEDED", "extractors", message)
-            });
-        }
-        checks.done().err().unwrap_or_default()
-    }
-
     /// What even a draft may not say.
     fn out_of_place(&self, demands: &Demands) -> Vec<Finding> {
         let mut checks = Checks::default();
@@ -137,7 +121,8 @@ impl Wording {
     }
 
     fn complete(&self, demands: &Demands) -> Result<(), Refusal> {
-        fine([self.missing(demands), self.out_of_place(demands)].concat())
+        let missing = demands.missing(self.credential_type.as_deref(), &self.extractors);
+        fine([missing, self.out_of_place(demands)].concat())
     }
 }
 
@@ -164,6 +149,28 @@ pub struct Demands {
     pub biometrics: bool,
     /// Why extractors that the request names cannot be had.
     pub unusable: Vec<Finding>,
+}
+
+impl Demands {
+    /// What a request that names these parts lacks; each finding names the field of one.
+    pub fn missing(
+        &self,
+        credential_type: Option<&str>,
+        extractors: &[ExtractorChoice],
+    ) -> Vec<Finding> {
+        let mut checks = Checks::default();
+        if self.credential == CredentialRule::Needed {
+            checks.add_if(credential_type.is_none(), || {
+                let message = "Name the type of credential that the partner will receive.";
+                Finding::new("CREDENTIAL_TYPE_NEEDED", "credentialType", message)
+            });
+            checks.add_if(self.biometrics && extractors.is_empty(), || {
+                let message = "The policy shares biometrics: name at least one extractor.";
+                Finding::new("EXTRACTORS_NEEDED", "extractors", message)
+            });
+        }
+        checks.done().err().unwrap_or_default()
+    }
 }
 
 impl ExtractorChoice {

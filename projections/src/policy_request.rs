@@ -233,7 +233,7 @@ impl Listed for Row {
 }
 
 impl Held for Row {
-    const LIVE: &'static [&'static str] = &["PENDING", "APPROVED"];
+    const LIVE: &'static [&'static str] = &["DRAFT", "PENDING", "APPROVED"];
 }
 
 /// How many requests for a policy are open or approved.
@@ -274,9 +274,11 @@ pub async fn approved_for_credential_type(
 pub async fn uses(
     db: impl PgExecutor<'_>,
     extractors: &[String],
-) -> crate::Result<Vec<(String, i64)>> {
+) -> crate::Result<Vec<(String, usize)>> {
     let sql = "select x.id, count(*) from unnest($1::text[]) x(id) join read.policy_request t \
                on t.extractors @> jsonb_build_array(jsonb_build_object('extractor_id', x.id)) \
                where t.status in ('DRAFT', 'PENDING', 'APPROVED') group by x.id";
-    Ok(sqlx::query_as(sql).bind(extractors).fetch_all(db).await?)
+    let counts: Vec<(String, i64)> = sqlx::query_as(sql).bind(extractors).fetch_all(db).await?;
+    let count = |(id, count)| (id, usize::try_from(count).unwrap_or_default());
+    Ok(counts.into_iter().map(count).collect())
 }
