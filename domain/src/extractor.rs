@@ -25,7 +25,7 @@ pub const MAX_ATTRIBUTE: usize = 128;
 pub const MAX_DATA_FORMAT: usize = 64;
 
 /// A wish about one extractor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Make it known.
     Create(Configuration),
@@ -114,7 +114,7 @@ impl Refusal {
 }
 
 /// Where an extractor stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum Extractor {
     /// Not created.
     #[default]
@@ -171,9 +171,25 @@ impl Actions for Extractor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
+
+    pub(crate) fn machine() -> StateMachine<Extractor> {
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("", vec![created()]),
+                ("", vec![created(), Event::Deleted { reason: reason() }]),
+            ],
+            commands: vec![
+                ("", Command::Create(configuration())),
+                ("that no request names", delete(0)),
+                ("that requests name", delete(1)),
+            ],
+        }
+    }
 
     fn configuration() -> Configuration {
         Configuration {

@@ -15,7 +15,12 @@ fn the_docs_tell_every_state_machine() {
         written from the code (`domain/src/generated_docs.rs`). `→` an event; *nothing*: a repeated \
         wish, which is no error; else the code of the refusal. A command is what the noun is asked; \
         which mutation asks it, and what is read before, stands in `commands/src/<noun>.rs`.\n";
-    let machines = [crate::proposal::tests::machine().table()];
+    let machines = [
+        crate::policy::tests::machine().table(),
+        crate::policy_request::tests::machine().table(),
+        crate::extractor::tests::machine().table(),
+        crate::proposal::tests::machine().table(),
+    ];
     is_current("state-machines.md", &format!("{head}{}", machines.concat()));
 }
 

@@ -23,7 +23,7 @@ pub const MAX_DESCRIPTION: usize = 256;
 pub const MAX_VERSION: usize = 8;
 
 /// A wish about one policy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Start a draft.
     Create {
@@ -144,7 +144,7 @@ impl Refusal {
 }
 
 /// Where a policy stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum Policy {
     /// Not created.
     #[default]
@@ -332,9 +332,10 @@ impl Actions for Policy {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
     use serde_json::json;
 
     fn document() -> Value {
@@ -358,6 +359,35 @@ mod tests {
     fn superseding(policy: &Policy, group: &str, policy_type: PolicyType) -> Vec<&'static str> {
         let outcome = policy.can_be_superseded(&group.into(), policy_type).map(|_| Vec::new());
         outcome.unwrap_or_else(|all| all.iter().map(|finding| finding.code).collect())
+    }
+
+    pub(crate) fn machine() -> StateMachine<Policy> {
+        let create = Command::Create {
+            policy_group_id: "banking".into(),
+            policy_type: PolicyType::Auth,
+            content: content("KYC"),
+            supersedes: None,
+            cloned_from: None,
+        };
+        let ended = Event::Deactivated { reason: reason() };
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("", vec![created()]),
+                ("", vec![created(), Event::Published {}]),
+                ("", vec![created(), Event::Published {}, ended]),
+                ("", vec![created(), Event::Discarded { reason: reason() }]),
+            ],
+            commands: vec![
+                ("", create),
+                ("", Command::UpdateDraft(content("eKYC"))),
+                ("with the same", Command::UpdateDraft(content("KYC"))),
+                ("", Command::Publish),
+                ("that nobody uses", deactivate(0)),
+                ("that partners use", deactivate(1)),
+                ("", Command::Discard(reason())),
+            ],
+        }
     }
 
     fn reason() -> Reason {

@@ -22,7 +22,7 @@ pub const MAX_COMMENT: usize = 500;
 
 /// A wish about one request. That the partner is active and the policy published has been read
 /// before.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Ask.
     Submit(Asked, Demands),
@@ -255,7 +255,7 @@ impl Refusal {
 }
 
 /// Where a request stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum PolicyRequest {
     /// Neither drafted nor submitted.
     #[default]
@@ -412,10 +412,44 @@ impl Actions for PolicyRequest {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
     use crate::extractor::{self, Configuration};
+    use crate::generated_docs::StateMachine;
+
+    pub(crate) fn machine() -> StateMachine<PolicyRequest> {
+        let withdrawn = Event::Withdrawn { reason: None };
+        let revoked = Event::Revoked { reason: reason() };
+        let other = || wording(Some("euin"), vec![]);
+        let complete = Demands::default;
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("", vec![drafted()]),
+                ("", vec![submitted()]),
+                ("", vec![submitted(), approved()]),
+                ("", vec![submitted(), rejected()]),
+                ("", vec![submitted(), withdrawn]),
+                ("", vec![submitted(), approved(), revoked]),
+            ],
+            commands: vec![
+                ("", Command::Submit(asked(bare()), complete())),
+                ("what is incomplete", Command::Submit(asked(bare()), everything())),
+                ("", Command::Draft(asked(bare()), complete())),
+                ("", Command::UpdateDraft(other(), complete())),
+                ("with the same", Command::UpdateDraft(bare(), complete())),
+                ("", Command::SubmitDraft(complete())),
+                ("that is incomplete", Command::SubmitDraft(everything())),
+                ("", approve()),
+                ("what is incomplete", Command::Approve(None, everything())),
+                ("", Command::Reject(reason())),
+                ("", Command::Withdraw(None)),
+                ("", Command::Revoke(reason())),
+                ("with the partner", Command::End(reason())),
+            ],
+        }
+    }
 
     fn choice(modality: Modality) -> ExtractorChoice {
         ExtractorChoice { modality, extractor_id: "x".into() }
