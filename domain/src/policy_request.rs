@@ -15,7 +15,7 @@ use crate::text::Checks;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use strum::{IntoStaticStr, VariantNames};
+use strum::{IntoStaticStr, VariantArray as _, VariantNames};
 
 /// The longest comment, in characters.
 pub const MAX_COMMENT: usize = 500;
@@ -131,6 +131,11 @@ fn fine(findings: Vec<Finding>) -> Result<(), Refusal> {
 }
 
 fn repeated_modalities(extractors: &[ExtractorChoice]) -> Vec<Finding> {
+    let limit = Modality::VARIANTS.len();
+    if extractors.len() > limit {
+        let message = format!("There are {limit} modalities, and one extractor for each.");
+        return vec![Finding::new("TOO_MANY_EXTRACTORS", "extractors", message).with("max", limit)];
+    }
     let mut seen = BTreeSet::new();
     let repeated = extractors.iter().enumerate().filter(|(_, it)| !seen.insert(it.modality));
     let finding = |at| {
@@ -647,6 +652,9 @@ pub(crate) mod tests {
         let findings = Wording::new(" ", Some("passport"), twice).unwrap_err();
         let fields: Vec<_> = findings.iter().map(|finding| finding.field.as_str()).collect();
         assert_eq!(fields, ["comment", "credentialType", "extractors[1].modality"]);
+        let many = vec![choice(Modality::Face); 4];
+        let findings = Wording::new("Cards", None, many).unwrap_err();
+        assert_eq!((findings[0].code, findings.len()), ("TOO_MANY_EXTRACTORS", 1));
         assert_eq!(wording(Some("QRcode"), vec![]).credential_type.as_deref(), Some("qrcode"));
     }
 }

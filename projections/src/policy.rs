@@ -29,7 +29,7 @@ pub struct Row {
     pub policy_group_id: PolicyGroupId,
     /// The kind of document.
     pub policy_type: PolicyType,
-    /// Unique in its group after normalisation.
+    /// Unique in its group after normalisation, but that a successor may keep it.
     pub name: String,
     /// What the policy is for.
     pub description: String,
