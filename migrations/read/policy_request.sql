@@ -22,4 +22,4 @@ create index on policy_request (partner_id, status);
 create index on policy_request (policy_id, status);
 create index on policy_request (decided_at, id);
 create index on policy_request (credential_type, partner_id);
-create index on policy_request using gin (extractors jsonb_path_ops);
+create index on policy_request using gin (extractors jsonb_path_ops) with (fastupdate = off);
