@@ -84,6 +84,8 @@ fn mutations(
     let content = |id: &str, of: &str| json!({id: of, "name": "n", "description": "d", "version": "1", "policies": document});
     let mut draft = content("policyGroupId", group);
     draft["policyType"] = json!("AUTH");
+    let extractor = json!({"name": "n", "provider": "p", "version": "1", "modality": "FACE",
+                           "attributeName": "a"});
     let trust = json!({"partnerDomain": "AUTH", "certificateData": market.authority.pem()});
     let trusted = json!({"trustCertificateId": "x", "reason": reason});
     let contact = json!({"partnerId": partner, "purpose": "SECURITY", "contactNumber": "1",
@@ -114,14 +116,22 @@ fn mutations(
         ("reactivatePolicyGroup", json!({"policyGroupId": group, "reason": reason})),
         ("createPolicy", draft),
         ("updateDraftPolicy", content("policyId", policy)),
+        ("clonePolicy", json!({"policyId": policy, "policyGroupId": group, "name": "n"})),
         ("publishPolicy", json!({"policyId": policy})),
         ("deactivatePolicy", json!({"policyId": policy, "reason": reason})),
         ("discardDraftPolicy", json!({"policyId": policy, "reason": reason})),
         ("requestPolicy", json!({"partnerId": partner, "policyId": policy, "comment": "c"})),
+        (
+            "updateDraftPolicyRequest",
+            json!({"policyRequestId": request, "comment": "c", "credentialType": "euin"}),
+        ),
+        ("submitPolicyRequest", json!({"policyRequestId": request})),
         ("approvePolicyRequest", json!({"policyRequestId": request})),
         ("rejectPolicyRequest", json!({"policyRequestId": request, "reason": reason})),
         ("withdrawPolicyRequest", json!({"policyRequestId": request})),
         ("revokePolicyRequest", json!({"policyRequestId": request, "reason": reason})),
+        ("createExtractor", extractor),
+        ("deleteExtractor", json!({"extractorId": "x", "reason": reason})),
         ("generateApiKey", json!({"partnerId": partner, "policyId": policy, "label": "l"})),
         ("rotateApiKey", json!({"apiKeyId": key})),
         ("setApiKeyExpiry", json!({"apiKeyId": key, "expiresAt": "2030-01-01T00:00:00Z"})),

@@ -66,12 +66,18 @@ async fn every_other_text_has_its_limit_too() {
     let provider = market.provider().await;
     let (mia, delegation) = (&provider.mia, Some(provider.policy.as_str()));
     let license = market.admin.generates_license(mia, delegation, "one").await.unwrap().id;
+    let second = market.manager.offers(&market.group, "More").await;
     let (partner, policy) = (market.alice.partner.as_str(), market.policy.as_str());
     let document = crate::support::actors::document();
     let key = json!({"partnerId": partner, "policyId": policy});
     let draft = json!({"policyGroupId": market.group, "policyType": "AUTH", "name": "n",
                        "description": "d", "version": "1", "policies": document});
     let group = json!({"name": "n", "description": "d"});
+    let extractor = json!({"name": "n", "provider": "p", "version": "1", "modality": "FACE",
+                           "attributeName": "a"});
+    let own_draft = market.alice.drafts_request(&second).await.unwrap().id;
+    let own_draft = json!({"policyRequestId": own_draft});
+    let clone = json!({"policyId": policy, "policyGroupId": market.group});
     let (admin, alice) = (app.admin(), app.partner("alice"));
     let member = json!({"partnerId": partner, "subject": "bob", "role": "VIEWER"});
     let contact = json!({"partnerId": partner, "purpose": "SECURITY", "address": "1 Main Street",
@@ -84,6 +90,14 @@ async fn every_other_text_has_its_limit_too() {
         (&admin, "createPolicy", draft.clone(), "name", 128),
         (&admin, "createPolicy", draft.clone(), "description", 256),
         (&admin, "createPolicy", draft, "version", 8),
+        (&admin, "clonePolicy", clone, "name", 128),
+        (&admin, "createExtractor", extractor.clone(), "name", 128),
+        (&admin, "createExtractor", extractor.clone(), "provider", 128),
+        (&admin, "createExtractor", extractor.clone(), "version", 8),
+        (&admin, "createExtractor", extractor.clone(), "attributeName", 128),
+        (&admin, "createExtractor", extractor, "dataFormat", 64),
+        (&admin, "deleteExtractor", json!({"extractorId": "x"}), "reason", 500),
+        (&alice, "updateDraftPolicyRequest", own_draft, "comment", 500),
         (&admin, "approvePolicyRequest", json!({"policyRequestId": request}), "comment", 500),
         (&admin, "rejectPolicyRequest", json!({"policyRequestId": request}), "reason", 500),
         (&admin, "suspendPartner", json!({"partnerId": partner}), "reason", 500),

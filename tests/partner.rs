@@ -6,6 +6,7 @@ use crate::support::http::App;
 use chrono::TimeDelta;
 use domain::actor::{MemberRole, Role};
 use domain::partner::ContactPurpose;
+use domain::reference::PartnerType;
 use serde_json::{Value, json};
 
 /// What a person may do with the partner, and with the only request.
@@ -233,7 +234,7 @@ async fn a_policy_group_is_chosen_once() {
     let app = App::start().await;
     let market = Market::open(&app.node).await;
     let mina = misp(&app.node, "mina");
-    market.admin.registers_misp(&mina).await.unwrap();
+    market.admin.registers_for(&mina, PartnerType::MispPartner, None).await.unwrap();
     let caller = app.person("mina", Role::MispPartner);
     let needs = async || {
         let shown = caller.asks("{ me { needsPolicyGroup } }", json!({})).await;

@@ -10,13 +10,14 @@ use authority::Authority;
 use clap::Args;
 use commands::api_key::GenerateApiKey;
 use commands::consent::GiveConsent;
+use commands::extractor::CreateExtractor;
 use commands::misp_license::GenerateMispLicense;
 use commands::partner::{
     DeactivatePartner, InviteMember, RegisterPartner, SetPartnerContact, SuspendPartner,
     UploadPartnerCertificate,
 };
 use commands::policy_request::{
-    ApprovePolicyRequest, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
+    ApprovePolicyRequest, ChosenExtractor, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
 };
 use commands::trust_certificate::UploadTrustCertificate;
 use commands::{Commands, Done, Error, Request, Result};
@@ -24,7 +25,10 @@ use domain::actor::{Actor, MemberRole, Role};
 use domain::defaults::{DefaultPolicy, policies, policy_groups};
 use domain::ids::{PartnerId, PolicyId};
 use domain::partner::ContactPurpose;
-use domain::reference::{GroupRule, PartnerType, TrustDomain, consent_text};
+use domain::policy_document::shares_biometrics;
+use domain::reference::{
+    CREDENTIAL_TYPES, CredentialRule, GroupRule, Modality, PartnerType, TrustDomain, consent_text,
+};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,10 +99,11 @@ struct World<'a> {
     seed: u64,
     authorities: BTreeMap<String, Authority>,
     policies: Vec<DefaultPolicy>,
+    extractors: Vec<ChosenExtractor>,
 }
 
 impl<'a> World<'a> {
-    /// A root and an intermediate in every trust domain.
+    /// A root and an intermediate in every trust domain, and an extractor of every modality.
     async fn found(commands: &'a Commands, demo: &Demo) -> Result<Self> {
         let mut authorities = BTreeMap::new();
         let domains = [TrustDomain::Auth, TrustDomain::Device, TrustDomain::Ftm, TrustDomain::Misp];
@@ -115,7 +120,9 @@ impl<'a> World<'a> {
             }
             authorities.insert(partner_domain.to_string(), issuing);
         }
-        Ok(Self { commands, seed: demo.seed, authorities, policies: policies() })
+        let (seed, policies) = (demo.seed, policies());
+        let extractors = extractors(commands, seed).await?;
+        Ok(Self { commands, seed, authorities, policies, extractors })
     }
 
     /// One partner, from its registration to its fate.
@@ -209,6 +216,9 @@ impl<'a> World<'a> {
             partner_id: one.partner_id(),
             policy_id: policy.id.into(),
             comment: "For our branches".to_owned(),
+            credential_type: one.credential_type(),
+            extractors: self.extractors_for(one, policy),
+            as_draft: None,
             idempotency_key: Some(one.key("request")),
         };
         let policy_request = self.commands.request_policy(&one.request(), &asked).await?.id;
@@ -244,6 +254,16 @@ impl<'a> World<'a> {
             self.commands.revoke_policy_request(&staff(), &input).await?;
         }
         Ok(())
+    }
+
+    /// Those that a request has to name, which are none for most.
+    fn extractors_for(
+        &self,
+        one: &Character,
+        policy: &DefaultPolicy,
+    ) -> Option<Vec<ChosenExtractor>> {
+        let needed = one.names_credentials() && shares_biometrics(&policy.document);
+        needed.then(|| self.extractors.clone())
     }
 
     async fn generate_keys(&self, one: &Character, policy: &DefaultPolicy) -> Result<()> {
@@ -287,6 +307,28 @@ impl<'a> World<'a> {
         }
         Ok(())
     }
+}
+
+async fn extractors(commands: &Commands, seed: u64) -> Result<Vec<ChosenExtractor>> {
+    let mut chosen = Vec::new();
+    for (modality, name, attribute) in [
+        (Modality::Face, "Face templates", "photo"),
+        (Modality::Iris, "Iris templates", "iris"),
+        (Modality::Finger, "Finger templates", "fingerprints"),
+    ] {
+        let input = CreateExtractor {
+            name: format!("Demo {seed} {name}"),
+            provider: "Open Biometrics".to_owned(),
+            version: "1.1".to_owned(),
+            modality,
+            attribute_name: attribute.to_owned(),
+            data_format: None,
+            idempotency_key: Some(format!("demo{seed} {name}")),
+        };
+        let extractor_id = commands.create_extractor(&staff(), &input).await?.id.as_str().into();
+        chosen.push(ChosenExtractor { modality, extractor_id });
+    }
+    Ok(chosen)
 }
 
 /// One partner of the world.
@@ -353,6 +395,15 @@ impl Character {
     fn policy<'p>(&self, policies: &'p [DefaultPolicy]) -> Option<&'p DefaultPolicy> {
         let group = self.group()?;
         policies.iter().find(|policy| policy.group_id == group)
+    }
+
+    fn names_credentials(&self) -> bool {
+        self.partner_type.terms().credential == CredentialRule::Needed
+    }
+
+    fn credential_type(&self) -> Option<String> {
+        let mine = CREDENTIAL_TYPES[self.number as usize % CREDENTIAL_TYPES.len()];
+        self.names_credentials().then(|| mine.to_owned())
     }
 
     fn request(&self) -> Request {

@@ -2,6 +2,7 @@
 
 use crate::caller::caller;
 use crate::errors::{Result, answer};
+use crate::policy_request::without_drafts;
 use crate::scalars::Position;
 use async_graphql::connection::PageInfo;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
@@ -52,7 +53,8 @@ impl HistoryQuery {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadHistory)?;
         let has_previous_page = after.is_some();
         let page = PageRequest { first, after, ..PageRequest::default() };
-        let filter = filter.unwrap_or_default();
+        let without_drafts = without_drafts(ctx, &viewer);
+        let filter = HistoryFilter { without_drafts, ..filter.unwrap_or_default() };
         let page = answer(ctx, history(caller(ctx).pool(), &viewer, &filter, &page).await)?;
         let cursor = |entry: Option<&HistoryEntry>| entry.map(|it| it.position.to_string());
         let page_info = PageInfo {

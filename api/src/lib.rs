@@ -5,6 +5,7 @@ pub mod config;
 pub mod demo;
 pub mod embedded_postgres;
 pub mod errors;
+mod extractor;
 pub mod schema;
 pub mod server;
 pub mod service;

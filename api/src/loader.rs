@@ -128,6 +128,7 @@ things!(
     policy_group::PolicyGroup,
     policy::Policy,
     policy_request::PolicyRequest,
+    extractor::Extractor,
     api_key::ApiKey,
     misp_license::MispLicense,
     proposal::Proposal

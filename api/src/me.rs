@@ -7,8 +7,8 @@ use crate::partner::Partner;
 use async_graphql::{Context, Object, SimpleObject};
 use domain::actor::{Operation, Role};
 use domain::reference::{
-    CREDENTIAL_TYPES, CertificateProfile, DEVICE_TYPES, GroupRule, LANGUAGES, PartnerType,
-    RegisteredBy, TrustDomain,
+    CREDENTIAL_TYPES, CertificateProfile, CredentialRule, DEVICE_TYPES, GroupRule, LANGUAGES,
+    PartnerType, RegisteredBy, TrustDomain,
 };
 use projections::fold::find_many;
 use projections::partner::Row;
@@ -50,6 +50,8 @@ pub struct PartnerTypeTerms {
     registered_by: RegisteredBy,
     /// What its certificate is for.
     certificate_profile: CertificateProfile,
+    /// Whether its requests for policies name a credential type and extractors.
+    credential: CredentialRule,
 }
 
 /// A kind of biometric device.
@@ -137,6 +139,7 @@ fn terms(partner_type: PartnerType) -> PartnerTypeTerms {
         policy_group: terms.policy_group,
         registered_by: terms.registered_by,
         certificate_profile: terms.certificate_profile,
+        credential: terms.credential,
     }
 }
 

@@ -4,21 +4,25 @@ use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
 use crate::errors::{Result, answer};
 use crate::list::{List, connection};
-use crate::loader::load;
+use crate::loader::{Thing, load};
 use crate::policy_group::PolicyGroup;
 use crate::proposal::{Proposal, waiting};
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
-use commands::Done;
 use commands::policy::{
-    CreatePolicy, DeactivatePolicy, DiscardDraftPolicy, PublishPolicy, UpdateDraftPolicy,
+    ClonePolicy, CreatePolicy, DeactivatePolicy, DiscardDraftPolicy, PublishPolicy,
+    UpdateDraftPolicy,
 };
+use commands::{Commands, Done, Error};
 use domain::actor::Operation;
 use domain::ids::PolicyId;
+use domain::policy::Refusal;
+use domain::policy_diff::{Change, diff};
 use projections::page::{Order, PageRequest};
-use projections::policy::{PolicyFilter, PolicySort, PolicyStatus, Row};
+use projections::policy::{PolicyFilter, PolicySort, PolicyStatus, Row, successors};
 use projections::policy_group;
+use std::collections::HashMap;
 
 /// What partners may ask of the ID system.
 #[derive(Clone, SimpleObject)]
@@ -42,11 +46,46 @@ impl Policy {
         Ok(load::<policy_group::Row>(ctx, id).await?.map(Into::into))
     }
 
+    /// The policy that it takes the place of.
+    async fn supersedes(&self, ctx: &Context<'_>) -> Result<Option<Policy>> {
+        readable_policy(ctx, self.row.supersedes.as_ref()).await
+    }
+
+    /// The policy that takes its place, as soon as the caller may read it.
+    async fn superseded_by(&self, ctx: &Context<'_>) -> Result<Option<Policy>> {
+        let successor = load::<Successor>(ctx, self.row.id.as_str()).await?;
+        Ok(successor.map(|it| it.0).filter(|row| readable(ctx, row)).map(Into::into))
+    }
+
+    /// The policy whose content it began with, where the caller may read it.
+    async fn cloned_from(&self, ctx: &Context<'_>) -> Result<Option<Policy>> {
+        readable_policy(ctx, self.row.cloned_from.as_ref()).await
+    }
+
     /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
         let member = None;
         allowed_actions::<domain::policy::Policy>(ctx, self.row.id.as_str(), member).await
     }
+}
+
+/// The policy that takes the place of another one, found by that one's id.
+#[derive(Debug, Clone)]
+struct Successor(Row);
+
+impl Thing for Successor {
+    async fn find(commands: &Commands, ids: &[String]) -> commands::Result<HashMap<String, Self>> {
+        let rows = successors(commands.store().pool(), ids).await?.into_iter();
+        let found =
+            rows.filter_map(|row| Some((row.supersedes.as_ref()?.as_str().to_owned(), Self(row))));
+        Ok(found.collect())
+    }
+}
+
+async fn readable_policy(ctx: &Context<'_>, id: Option<&PolicyId>) -> Result<Option<Policy>> {
+    let Some(id) = id else { return Ok(None) };
+    let row = load::<Row>(ctx, id.as_str()).await?;
+    Ok(row.filter(|row| readable(ctx, row)).map(Into::into))
 }
 
 /// A policy after a change.
@@ -118,6 +157,30 @@ impl PolicyQuery {
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await
     }
+
+    /// What tells a policy apart from the one whose place it takes, or from another one.
+    async fn policy_diff(
+        &self,
+        ctx: &Context<'_>,
+        policy_id: PolicyId,
+        against: Option<PolicyId>,
+    ) -> Result<Vec<Change>> {
+        caller(ctx).viewer(ctx, Operation::ReadPolicy)?;
+        let after = compared(ctx, &policy_id, "policyId").await?;
+        let message = "This policy takes nobody's place: name the policy to compare it with.";
+        let needed = || Error::refused("AGAINST_NEEDED", "against", message);
+        let against = answer(ctx, against.or(after.supersedes.clone()).ok_or_else(needed))?;
+        let before = compared(ctx, &against, "against").await?;
+        Ok(diff(&before.content(), &after.content()))
+    }
+}
+
+/// A policy of which something was asked, by the field that named it.
+async fn compared(ctx: &Context<'_>, id: &PolicyId, field: &str) -> Result<Row> {
+    let row = load::<Row>(ctx, id.as_str()).await?.filter(|row| readable(ctx, row));
+    let not_found =
+        || Error::refused("POLICY_NOT_FOUND", field, &Refusal::PolicyNotFound.to_string());
+    answer(ctx, row.ok_or_else(not_found))
 }
 
 /// Changes of policies.
@@ -130,6 +193,12 @@ impl PolicyMutation {
     async fn create_policy(&self, ctx: &Context<'_>, input: CreatePolicy) -> Result<PolicyPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.create_policy(&caller.request, &input).await).await
+    }
+
+    /// Starts a draft with the content of another policy, in the same group or another one.
+    async fn clone_policy(&self, ctx: &Context<'_>, input: ClonePolicy) -> Result<PolicyPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.clone_policy(&caller.request, &input).await).await
     }
 
     /// Writes a draft anew. Everything that is wrong with it is told at once.

@@ -2,7 +2,8 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
-use crate::errors::Result;
+use crate::errors::{Result, answer};
+use crate::extractor::Extractor;
 use crate::list::{List, connection};
 use crate::loader::load;
 use crate::partner::Partner;
@@ -13,13 +14,18 @@ use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
 use commands::policy_request::{
     ApprovePolicyRequest, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
-    WithdrawPolicyRequest,
+    SubmitPolicyRequest, UpdateDraftPolicyRequest, WithdrawPolicyRequest,
 };
 use domain::actor::Operation;
-use domain::ids::PolicyRequestId;
+use domain::ids::{PartnerId, PolicyRequestId};
+use domain::policy_document::shares_biometrics;
+use domain::policy_request::{Demands, ExtractorChoice};
+use domain::reference::{Modality, credential_type as known_credential_type};
 use projections::page::{Order, PageRequest};
-use projections::policy_request::{PolicyRequestFilter, PolicyRequestSort, Row};
-use projections::{partner, policy};
+use projections::policy_request::{
+    PolicyRequestFilter, PolicyRequestSort, PolicyRequestStatus, Row, approved_for_credential_type,
+};
+use projections::{Viewer, extractor, partner, policy};
 
 /// A partner's wish to work under a policy.
 #[derive(Clone, SimpleObject)]
@@ -49,11 +55,53 @@ impl PolicyRequest {
         Ok(load::<policy::Row>(ctx, id).await?.map(Into::into))
     }
 
+    /// What makes the biometric templates that are shared under it.
+    async fn extractors(&self) -> Vec<ChosenExtractor> {
+        self.row.extractors.iter().cloned().map(|choice| ChosenExtractor { choice }).collect()
+    }
+
+    /// What a draft or an open request has to name before it can be approved: `credentialType`,
+    /// `extractors`.
+    async fn missing_parts(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        use PolicyRequestStatus::{Draft, Pending};
+        if !matches!(self.row.status, Draft | Pending) {
+            return Ok(Vec::new());
+        }
+        let partner = load::<partner::Row>(ctx, self.row.partner_id.as_str()).await?;
+        let policy = load::<policy::Row>(ctx, self.row.policy_id.as_str()).await?;
+        let demands = Demands {
+            credential: partner.map(|it| it.partner_type.terms().credential).unwrap_or_default(),
+            biometrics: policy.is_some_and(|it| shares_biometrics(&it.policies)),
+            unusable: Vec::new(),
+        };
+        let missing = demands.missing(self.row.credential_type.as_deref(), &self.row.extractors);
+        Ok(missing.into_iter().map(|finding| finding.field).collect())
+    }
+
     /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
         let member = caller(ctx).role_at(&self.row.partner_id);
         allowed_actions::<domain::policy_request::PolicyRequest>(ctx, self.row.id.as_str(), member)
             .await
+    }
+}
+
+/// The extractor of one modality.
+pub struct ChosenExtractor {
+    choice: ExtractorChoice,
+}
+
+#[Object]
+impl ChosenExtractor {
+    /// What it makes templates of.
+    async fn modality(&self) -> Modality {
+        self.choice.modality
+    }
+
+    /// Which extractor.
+    async fn extractor(&self, ctx: &Context<'_>) -> Result<Option<Extractor>> {
+        let id = self.choice.extractor_id.as_str();
+        Ok(load::<extractor::Row>(ctx, id).await?.map(Into::into))
     }
 }
 
@@ -71,6 +119,20 @@ async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Poli
     Ok(PolicyRequestPayload { policy_request: PolicyRequest { row }, position })
 }
 
+/// What was never submitted is for its partner, and for those who read everything.
+fn readable(ctx: &Context<'_>, viewer: &Viewer, row: &Row) -> bool {
+    let caller = caller(ctx);
+    let member = caller.role_at(&row.partner_id);
+    let draft_readable = || caller.request.actor.may(Operation::ReadDraftPolicyRequest, member);
+    viewer.sees(&row.partner_id) && (row.submitted_at.is_some() || draft_readable())
+}
+
+/// Whether what was never submitted is kept from one who sees the rows of every partner.
+pub fn without_drafts(ctx: &Context<'_>, viewer: &Viewer) -> bool {
+    let actor = &caller(ctx).request.actor;
+    *viewer == Viewer::All && !actor.may_on_any(Operation::ReadDraftPolicyRequest)
+}
+
 /// Questions about requests for policies.
 #[derive(Default)]
 pub struct PolicyRequestQuery;
@@ -86,12 +148,26 @@ impl PolicyRequestQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<PolicyRequest>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
-        let row =
-            one::<Row>(ctx, id.as_str(), as_of).await?.filter(|row| viewer.sees(&row.partner_id));
+        let row = one::<Row>(ctx, id.as_str(), as_of).await?;
+        Ok(row.filter(|row| readable(ctx, &viewer, row)).map(PolicyRequest::from))
+    }
+
+    /// The approved request under which a partner receives credentials of a type; null when there
+    /// is none that the caller may see.
+    async fn partner_policy(
+        &self,
+        ctx: &Context<'_>,
+        partner_id: PartnerId,
+        credential_type: String,
+    ) -> Result<Option<PolicyRequest>> {
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
+        let Some(known) = known_credential_type(&credential_type) else { return Ok(None) };
+        let found = approved_for_credential_type(caller(ctx).pool(), &partner_id, known).await;
+        let row = answer(ctx, found)?.filter(|row| viewer.sees(&row.partner_id));
         Ok(row.map(PolicyRequest::from))
     }
 
-    /// Requests for policies, newest first unless ordered otherwise.
+    /// Requests for policies, newest first unless ordered otherwise; drafts only for their partner.
     #[expect(clippy::too_many_arguments, reason = "the arguments of every list")]
     async fn policy_requests(
         &self,
@@ -104,8 +180,10 @@ impl PolicyRequestQuery {
         before: Option<String>,
     ) -> Result<List<PolicyRequest>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
+        let without_drafts = without_drafts(ctx, &viewer);
+        let filter = PolicyRequestFilter { without_drafts, ..filter.unwrap_or_default() };
         let page = PageRequest { first, after, last, before };
-        connection::<Row, _>(ctx, viewer, filter, order_by, page).await
+        connection::<Row, _>(ctx, viewer, Some(filter), order_by, page).await
     }
 }
 
@@ -115,7 +193,8 @@ pub struct PolicyRequestMutation;
 
 #[Object]
 impl PolicyRequestMutation {
-    /// Asks for a published policy of the partner's group.
+    /// Asks for a published policy of the partner's group, or begins to with a draft. Everything
+    /// that is missing is told at once.
     async fn request_policy(
         &self,
         ctx: &Context<'_>,
@@ -125,7 +204,28 @@ impl PolicyRequestMutation {
         payload(ctx, caller.commands.request_policy(&caller.request, &input).await).await
     }
 
-    /// Allows a request of an active partner for a policy that still binds.
+    /// Writes a draft of a request anew.
+    async fn update_draft_policy_request(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateDraftPolicyRequest,
+    ) -> Result<PolicyRequestPayload> {
+        let caller = caller(ctx);
+        let done = caller.commands.update_draft_policy_request(&caller.request, &input).await;
+        payload(ctx, done).await
+    }
+
+    /// Asks what a draft says. Everything that is missing is told at once.
+    async fn submit_policy_request(
+        &self,
+        ctx: &Context<'_>,
+        input: SubmitPolicyRequest,
+    ) -> Result<PolicyRequestPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.submit_policy_request(&caller.request, &input).await).await
+    }
+
+    /// Allows a complete request of an active partner for a policy that still binds.
     async fn approve_policy_request(
         &self,
         ctx: &Context<'_>,
@@ -145,7 +245,7 @@ impl PolicyRequestMutation {
         payload(ctx, caller.commands.reject_policy_request(&caller.request, &input).await).await
     }
 
-    /// Takes an open request back.
+    /// Takes a draft or an open request back.
     async fn withdraw_policy_request(
         &self,
         ctx: &Context<'_>,

@@ -5,6 +5,7 @@ use crate::errors::{Result, answer};
 use crate::scalars::Position;
 use async_graphql::{Context, Object, SimpleObject};
 use commands::api_key::DeactivateApiKey;
+use commands::extractor::DeleteExtractor;
 use commands::misp_license::DeactivateMispLicense;
 use commands::partner::{DeactivatePartner, ReactivatePartner, SuspendPartner};
 use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
@@ -87,6 +88,7 @@ previews! {
     reject_policy_request(RejectPolicyRequest);
     withdraw_policy_request(WithdrawPolicyRequest);
     revoke_policy_request(RevokePolicyRequest);
+    delete_extractor(DeleteExtractor);
     deactivate_api_key(DeactivateApiKey);
     deactivate_misp_license(DeactivateMispLicense);
     confirm_proposal(ConfirmProposal);

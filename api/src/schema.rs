@@ -1,8 +1,8 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, consent, history, me, misp_license, partner, policy, policy_group, policy_request,
-    preview, proposal, trust_certificate,
+    api_key, consent, extractor, history, me, misp_license, partner, policy, policy_group,
+    policy_request, preview, proposal, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -15,6 +15,7 @@ pub struct Query(
     policy_group::PolicyGroupQuery,
     policy::PolicyQuery,
     policy_request::PolicyRequestQuery,
+    extractor::ExtractorQuery,
     api_key::ApiKeyQuery,
     misp_license::MispLicenseQuery,
     proposal::ProposalQuery,
@@ -31,6 +32,7 @@ pub struct Mutation(
     policy_group::PolicyGroupMutation,
     policy::PolicyMutation,
     policy_request::PolicyRequestMutation,
+    extractor::ExtractorMutation,
     api_key::ApiKeyMutation,
     misp_license::MispLicenseMutation,
     proposal::ProposalMutation,

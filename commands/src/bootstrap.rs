@@ -52,6 +52,7 @@ fn policy_input(policy: DefaultPolicy) -> CreatePolicy {
         description: policy.description.to_owned(),
         version: policy.version.to_owned(),
         policies: policy.document,
+        supersedes: None,
         idempotency_key: None,
     }
 }

@@ -8,6 +8,7 @@ pub mod bootstrap;
 pub mod consent;
 pub mod event_store;
 pub mod expiry;
+pub mod extractor;
 pub mod installation;
 pub mod keys;
 pub mod misp_license;

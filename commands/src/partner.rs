@@ -407,7 +407,7 @@ pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result
         each::<License>(unit, &partner, issued::Command::Deactivate(reason.clone())).await?;
         let end = policy_request::Command::End(reason);
         for ended in each::<PolicyRequestRow>(unit, &partner, end).await? {
-            crate::policy_request::release_link(unit, &ended);
+            crate::policy_request::release_names(unit, &ended);
         }
     }
     Ok(partner.done())

@@ -31,10 +31,30 @@ pub struct CreatePolicy {
     pub version: String,
     /// The document, as the schema of its type demands; at most 32 KiB.
     pub policies: Value,
+    /// The policy whose place it takes, and whose name it may keep: published or deactivated, of
+    /// the same group and type, and without another successor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<PolicyId>,
     /// Makes repeating harmless: 1 to 128 characters.
     pub idempotency_key: Option<String>,
 }
 input!(CreatePolicy, "createPolicy", new);
+
+/// A new draft with the content of another policy.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "ClonePolicyInput")]
+pub struct ClonePolicy {
+    /// The policy to copy: a draft, published or deactivated.
+    pub policy_id: PolicyId,
+    /// The group of the new draft; never changes.
+    pub policy_group_id: PolicyGroupId,
+    /// Its name, where it is to have another: 1 to 128 characters, unique in its group after
+    /// normalisation.
+    pub name: Option<String>,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+}
+input!(ClonePolicy, "clonePolicy", new);
 
 /// A draft, written anew.
 #[derive(Debug, Clone, Serialize, InputObject)]
@@ -127,11 +147,44 @@ impl Commands {
                 Content::new(input.policy_type, name, description, &input.version, document)?;
             open_group(&unit, &input.policy_group_id).await?;
             let mut policy = unit.load::<Policy>(id).await?;
-            claim_name(&unit, &input.policy_group_id, &content, policy.stream_id());
-            unit.raise(crate::policy_group::policies(input.policy_group_id.as_str()));
+            let predecessor = supersede(&unit, input, policy.stream_id()).await?;
+            let supersedes = input.supersedes.clone();
+            let (policy_group_id, policy_type) = (input.policy_group_id.clone(), input.policy_type);
+            claim_name(&unit, &policy_group_id, &content, predecessor, policy.stream_id());
+            unit.raise(crate::policy_group::policies(policy_group_id.as_str()));
+            let cloned_from = None;
+            let create =
+                Command::Create { policy_group_id, policy_type, content, supersedes, cloned_from };
+            unit.decide(&mut policy, create)?;
+            Ok(policy.done())
+        })
+        .await
+    }
+
+    /// Starts a draft with the content of another policy.
+    pub async fn clone_policy(&self, request: &Request, input: &ClonePolicy) -> Result<Done> {
+        let stream = StreamId::of::<Policy>(&new_id().to_string());
+        self.run(request, input, stream, |unit| async move {
+            unit.permit(Operation::ClonePolicy)?;
+            let original = unit.load::<Policy>(input.policy_id.as_str()).await?;
+            let Body { policy_type, content, .. } = original.written().map_err(Vec::from)?.clone();
+            let name = input.name.as_ref().unwrap_or(&content.name);
+            let content = Content::new(
+                policy_type,
+                name,
+                &content.description,
+                &content.version,
+                content.policies,
+            )?;
+            open_group(&unit, &input.policy_group_id).await?;
+            let mut policy = unit.begin::<Policy>();
             let policy_group_id = input.policy_group_id.clone();
-            let policy_type = input.policy_type;
-            unit.decide(&mut policy, Command::Create { policy_group_id, policy_type, content })?;
+            claim_name(&unit, &policy_group_id, &content, None, policy.stream_id());
+            unit.raise(crate::policy_group::policies(policy_group_id.as_str()));
+            let (supersedes, cloned_from) = (None, Some(input.policy_id.clone()));
+            let create =
+                Command::Create { policy_group_id, policy_type, content, supersedes, cloned_from };
+            unit.decide(&mut policy, create)?;
             Ok(policy.done())
         })
         .await
@@ -153,7 +206,7 @@ impl Commands {
             let (name, description) = (&input.name, &input.description);
             let new = Content::new(old.policy_type, name, description, &input.version, document)?;
             open_group(&unit, &old.policy_group_id).await?;
-            rename(&unit, &old, &new, policy.stream_id());
+            rename(&unit, &old, &new, policy.stream_id()).await?;
             unit.decide(&mut policy, Command::UpdateDraft(new))?;
             Ok(policy.done())
         })
@@ -207,6 +260,9 @@ impl Commands {
             {
                 let name = name(&body.policy_group_id, &body.content);
                 unit.release(name, policy.stream_id());
+                if let Some(predecessor) = &body.supersedes {
+                    unit.release(successor_of(predecessor), policy.stream_id());
+                }
             }
             Ok(policy.done())
         })
@@ -238,16 +294,48 @@ fn name(group: &PolicyGroupId, content: &Content) -> Name {
     Name { kind: "policy_name", key: format!("{}/{}", group.as_str(), normal(&content.name)) }
 }
 
-fn claim_name(unit: &Unit, group: &PolicyGroupId, content: &Content, holder: StreamId) {
-    let message = "Another policy of the group has this name.";
-    let taken = Finding::new("POLICY_NAME_TAKEN", "name", message);
-    unit.claim(name(group, content), holder, Some(taken));
+/// Claims the name, unless the predecessor holds it: a name belongs to the whole line, and what was
+/// binding never gives its name back.
+fn claim_name(
+    unit: &Unit,
+    group: &PolicyGroupId,
+    content: &Content,
+    predecessor: Option<Body>,
+    holder: StreamId,
+) {
+    let kept = predecessor.is_some_and(|it| normal(&it.content.name) == normal(&content.name));
+    if !kept {
+        let message = "Another policy of the group has this name.";
+        let taken = Finding::new("POLICY_NAME_TAKEN", "name", message);
+        unit.claim(name(group, content), holder, Some(taken));
+    }
 }
 
-fn rename(unit: &Unit, old: &Body, new: &Content, holder: StreamId) {
+async fn rename(unit: &Unit, old: &Body, new: &Content, holder: StreamId) -> Result<()> {
     let group = &old.policy_group_id;
     if normal(&old.content.name) != normal(&new.name) {
         unit.release(name(group, &old.content), holder.clone());
     }
-    claim_name(unit, group, new, holder);
+    let predecessor = match &old.supersedes {
+        Some(id) => unit.load::<Policy>(id.as_str()).await?.body().cloned(),
+        None => None,
+    };
+    claim_name(unit, group, new, predecessor, holder);
+    Ok(())
+}
+
+/// Takes the place of the predecessor, if one is named: a policy has one successor, until that one
+/// is discarded.
+async fn supersede(unit: &Unit, input: &CreatePolicy, holder: StreamId) -> Result<Option<Body>> {
+    let Some(id) = &input.supersedes else { return Ok(None) };
+    let predecessor = unit.load::<Policy>(id.as_str()).await?;
+    let body = predecessor.can_be_superseded(&input.policy_group_id, input.policy_type)?;
+    let message = "This policy has a successor already: succeed that one.";
+    let taken = Finding::new("POLICY_SUPERSEDED_ALREADY", "supersedes", message);
+    unit.claim(successor_of(id), holder, Some(taken));
+    Ok(Some(body.clone()))
+}
+
+fn successor_of(predecessor: &PolicyId) -> Name {
+    Name { kind: "policy_successor", key: predecessor.as_str().to_owned() }
 }

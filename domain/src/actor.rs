@@ -169,14 +169,21 @@ pub enum Operation {
     PublishPolicy,
     DeactivatePolicy,
     DiscardDraftPolicy,
+    ClonePolicy,
     ReadPolicy,
     ReadDraftPolicy,
     RequestPolicy,
+    UpdateDraftPolicyRequest,
+    SubmitPolicyRequest,
     ApprovePolicyRequest,
     RejectPolicyRequest,
     WithdrawPolicyRequest,
     RevokePolicyRequest,
     ReadPolicyRequest,
+    ReadDraftPolicyRequest,
+    CreateExtractor,
+    DeleteExtractor,
+    ReadExtractor,
     GenerateApiKey,
     RotateApiKey,
     SetApiKeyExpiry,
@@ -264,6 +271,8 @@ fn is_read(operation: Operation) -> bool {
             | ReadPolicy
             | ReadDraftPolicy
             | ReadPolicyRequest
+            | ReadDraftPolicyRequest
+            | ReadExtractor
             | ReadApiKey
             | ReadMispLicense
             | ReadProposal
@@ -274,12 +283,14 @@ fn is_read(operation: Operation) -> bool {
 
 /// An administrator may do everything but what binds the partner itself: an API key is generated
 /// by the one who will use it, so that nobody else ever sees it; a policy group is chosen by the
-/// one who will work under it, and changed by moving the partner, with a reason. A licence is
-/// handed over by the administrator (MOSIP PMS 1.2.2.2).
+/// one who will work under it, and changed by moving the partner, with a reason; and a request is
+/// nobody's business before the partner submits it. A licence is handed over by the administrator
+/// (MOSIP PMS 1.2.2.2).
 fn admin(operation: Operation) -> Option<On> {
     use Operation::*;
     match operation {
         RegisterPartner | SelectPolicyGroup | GenerateApiKey | RotateApiKey => None,
+        UpdateDraftPolicyRequest | SubmitPolicyRequest | ReadDraftPolicyRequest => None,
         _ => Some(On::Any),
     }
 }
@@ -300,6 +311,7 @@ fn policy_manager(operation: Operation) -> Option<On> {
             | PublishPolicy
             | DeactivatePolicy
             | DiscardDraftPolicy
+            | ClonePolicy
             | ReadPolicyGroup
             | ReadPolicy
             | ReadDraftPolicy
@@ -307,16 +319,18 @@ fn policy_manager(operation: Operation) -> Option<On> {
             | ConfirmProposal
             | RefuseProposal
             | ReadProposal
+            | ReadExtractor
     )
     .then_some(On::Any)
 }
 
-/// What every kind of partner may do with what is its own. Policy groups and published policies
-/// are the menu it chooses from; trust certificates tell which authorities it may buy from.
+/// What every kind of partner may do with what is its own. Policy groups, published policies
+/// and extractors are the menu it chooses from; trust certificates tell which authorities it may buy
+/// from.
 fn partner(role: Role, operation: Operation) -> Option<On> {
     use Operation::*;
     match operation {
-        ReadPolicyGroup | ReadPolicy | ReadTrustCertificate => Some(On::Any),
+        ReadPolicyGroup | ReadPolicy | ReadExtractor | ReadTrustCertificate => Some(On::Any),
         RegisterPartner
         | UploadPartnerCertificate
         | InviteMember
@@ -327,10 +341,17 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
         | UpdatePartner
         | ReadPartner
         | ReadPolicyRequest
+        | ReadDraftPolicyRequest
         | ReadApiKey
         | ReadConsent
         | ReadHistory => Some(On::Own),
-        SelectPolicyGroup | RequestPolicy | WithdrawPolicyRequest if uses_policies(role) => {
+        SelectPolicyGroup
+        | RequestPolicy
+        | UpdateDraftPolicyRequest
+        | SubmitPolicyRequest
+        | WithdrawPolicyRequest
+            if uses_policies(role) =>
+        {
             Some(On::Own)
         }
         GenerateApiKey | RotateApiKey | SetApiKeyExpiry | DeactivateApiKey
@@ -383,7 +404,7 @@ mod tests {
 
     #[test]
     fn no_partner_role_touches_what_belongs_to_others() {
-        let open = ["readPolicyGroup", "readPolicy", "readTrustCertificate"];
+        let open = ["readPolicyGroup", "readPolicy", "readExtractor", "readTrustCertificate"];
         let staff = [Role::PartnerAdmin, Role::PolicyManager, Role::Auditor];
         for role in Role::iter().filter(|role| !staff.contains(role)) {
             for operation in Operation::iter() {

@@ -21,6 +21,9 @@ fn the_docs_tell_every_state_machine() {
     let machines = [
         crate::partner::tests::machine().table(),
         crate::trust_certificate::tests::machine().table(),
+        crate::policy::tests::machine().table(),
+        crate::policy_request::tests::machine().table(),
+        crate::extractor::tests::machine().table(),
         issued::tests::machine::<ApiKeyKind>(&"kyc".into()).table(),
         issued::tests::machine::<MispLicenseKind>(&None).table(),
         crate::consent::tests::machine().table(),

@@ -40,6 +40,8 @@ id!(/// What a partner may ask of the ID system.
     PolicyId);
 id!(/// A partner's wish to work under a policy.
     PolicyRequestId);
+id!(/// A configuration of a biometric extractor.
+    ExtractorId);
 id!(/// The public part of an API key's life: never the key itself.
     ApiKeyId);
 id!(/// The public part of a MISP licence's life: never the licence key itself.

@@ -3,6 +3,7 @@
 use crate::actor::MemberRole;
 use crate::api_key::ApiKey;
 use crate::consent::{self, Consent};
+use crate::extractor::{self, Configuration, Extractor};
 use crate::ids::PolicyId;
 use crate::issued::{self, KeyKind};
 use crate::misp_license::MispLicense;
@@ -13,9 +14,11 @@ use crate::partner::{
 use crate::policy::{self, Content, Policy};
 use crate::policy_document::PolicyType;
 use crate::policy_group::{self, Description, PolicyGroup};
-use crate::policy_request::{self, Comment, PolicyRequest};
+use crate::policy_request::{
+    self, Asked, Comment, Demands, ExtractorChoice, PolicyRequest, Wording,
+};
 use crate::proposal::{self, Proposal, Proposed, ProposedAction};
-use crate::reference::{PartnerType, TrustDomain};
+use crate::reference::{CredentialRule, Modality, PartnerType, TrustDomain};
 use crate::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
 use crate::{Decide, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -84,6 +87,7 @@ laws! {
     policy_groups_obey_the_laws: PolicyGroup, a_policy_group_command();
     policies_obey_the_laws: Policy, a_policy_command();
     policy_requests_obey_the_laws: PolicyRequest, a_policy_request_command();
+    extractors_obey_the_laws: Extractor, an_extractor_command();
     api_keys_obey_the_laws: ApiKey, an_issued_key_command(a_policy());
     misp_licenses_obey_the_laws: MispLicense, an_issued_key_command(option::of(a_policy()));
     proposals_obey_the_laws: Proposal, a_proposal_command();
@@ -232,14 +236,16 @@ fn a_description() -> impl Strategy<Value = Description> {
 
 fn a_policy_command() -> impl Strategy<Value = policy::Command> {
     use policy::Command::{Create, Deactivate, Discard, Publish, UpdateDraft};
-    let create = |(group, content): (String, Content)| Create {
+    let create = |(group, content, other): (String, Content, Option<String>)| Create {
         policy_group_id: group.as_str().into(),
         policy_type: PolicyType::Auth,
         content,
+        supersedes: other.as_deref().map(Into::into),
+        cloned_from: other.as_deref().map(Into::into),
     };
     let deactivate = |(reason, live_requests)| Deactivate { reason, live_requests };
     prop_oneof![
-        (a_word(), a_content()).prop_map(create),
+        (a_word(), a_content(), proptest::option::of(a_word())).prop_map(create),
         a_content().prop_map(UpdateDraft),
         Just(Publish),
         (a_reason(), 0..2_usize).prop_map(deactivate),
@@ -261,20 +267,71 @@ fn a_content() -> impl Strategy<Value = Content> {
 }
 
 fn a_policy_request_command() -> impl Strategy<Value = policy_request::Command> {
-    use policy_request::Command::{Approve, End, Reject, Revoke, Submit, Withdraw};
-    let submit = |(partner, policy, comment): (String, String, Comment)| Submit {
-        partner_id: partner.as_str().into(),
-        policy_id: policy.as_str().into(),
-        comment,
+    use policy_request::Command::{
+        Approve, Draft, End, Reject, Revoke, Submit, SubmitDraft, UpdateDraft, Withdraw,
     };
+    let approve = |(comment, demands)| Approve(comment, demands);
     prop_oneof![
-        (a_word(), a_word(), a_comment()).prop_map(submit),
-        option::of(a_comment()).prop_map(Approve),
+        (what_is_asked(), some_demands()).prop_map(|(asked, demands)| Submit(asked, demands)),
+        (what_is_asked(), some_demands()).prop_map(|(asked, demands)| Draft(asked, demands)),
+        (a_wording(), some_demands()).prop_map(|(wording, demands)| UpdateDraft(wording, demands)),
+        some_demands().prop_map(SubmitDraft),
+        (option::of(a_comment()), some_demands()).prop_map(approve),
         a_reason().prop_map(Reject),
         option::of(a_reason()).prop_map(Withdraw),
         a_reason().prop_map(Revoke),
         a_reason().prop_map(End),
     ]
+}
+
+fn what_is_asked() -> impl Strategy<Value = Asked> {
+    (a_word(), a_word(), a_wording()).prop_map(|(partner, policy, wording)| Asked {
+        partner_id: partner.as_str().into(),
+        policy_id: policy.as_str().into(),
+        wording,
+    })
+}
+
+fn a_wording() -> impl Strategy<Value = Wording> {
+    let choice = a_word().prop_map(|word| ExtractorChoice {
+        modality: Modality::Face,
+        extractor_id: word.as_str().into(),
+    });
+    (a_comment(), option::of(a_word()), vec(choice, 0..2)).prop_map(
+        |(comment, credential_type, extractors)| Wording { comment, credential_type, extractors },
+    )
+}
+
+fn some_demands() -> impl Strategy<Value = Demands> {
+    let rule = prop_oneof![
+        Just(CredentialRule::Needed),
+        Just(CredentialRule::Optional),
+        Just(CredentialRule::None)
+    ];
+    (rule, any::<bool>()).prop_map(|(credential, biometrics)| Demands {
+        credential,
+        biometrics,
+        unusable: Vec::new(),
+    })
+}
+
+fn an_extractor_command() -> impl Strategy<Value = extractor::Command> {
+    use extractor::Command::{Create, Delete};
+    prop_oneof![
+        a_configuration().prop_map(Create),
+        (a_reason(), 0..2_usize).prop_map(|(reason, uses)| Delete { reason, uses }),
+    ]
+}
+
+fn a_configuration() -> impl Strategy<Value = Configuration> {
+    (a_word(), option::of(a_word())).prop_map(|(word, data_format)| Configuration {
+        name: word.clone(),
+        provider: word.clone(),
+        version: word.clone(),
+        modality: Modality::Iris,
+        attribute_name: word,
+        data_format,
+    })
 }
 
 fn an_issued_key_command<K: KeyKind>(

@@ -13,6 +13,7 @@ pub mod api_key;
 pub mod certificate;
 pub mod consent;
 pub mod defaults;
+pub mod extractor;
 pub mod finding;
 #[cfg(test)]
 mod generated_docs;
@@ -26,6 +27,7 @@ pub mod log_entry;
 pub mod misp_license;
 pub mod partner;
 pub mod policy;
+pub mod policy_diff;
 pub mod policy_document;
 pub mod policy_group;
 pub mod policy_request;

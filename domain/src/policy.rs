@@ -2,11 +2,11 @@
 //! [`policy_document`](crate::policy_document).
 //!
 //! Draft → published → deactivated, which is final; a draft can be discarded. A published document
-//! never changes.
+//! never changes: another one takes its place, as the successor that names it.
 
 use crate::actor::Operation;
 use crate::aggregate::{Actions, Possible};
-use crate::ids::PolicyGroupId;
+use crate::ids::{PolicyGroupId, PolicyId};
 use crate::policy_document::{PolicyType, validate};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
@@ -23,7 +23,7 @@ pub const MAX_DESCRIPTION: usize = 256;
 pub const MAX_VERSION: usize = 8;
 
 /// A wish about one policy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Start a draft.
     Create {
@@ -33,6 +33,10 @@ pub enum Command {
         policy_type: PolicyType,
         /// What it says.
         content: Content,
+        /// The policy that it will take the place of.
+        supersedes: Option<PolicyId>,
+        /// The policy whose content it began with.
+        cloned_from: Option<PolicyId>,
     },
     /// Write the draft anew.
     UpdateDraft(Content),
@@ -89,11 +93,25 @@ impl Content {
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]
 pub enum Event {
-    Created { policy_group_id: PolicyGroupId, policy_type: PolicyType, content: Content },
-    DraftUpdated { content: Content },
+    Created {
+        policy_group_id: PolicyGroupId,
+        policy_type: PolicyType,
+        content: Content,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        supersedes: Option<PolicyId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cloned_from: Option<PolicyId>,
+    },
+    DraftUpdated {
+        content: Content,
+    },
     Published {},
-    Deactivated { reason: Reason },
-    Discarded { reason: Reason },
+    Deactivated {
+        reason: Reason,
+    },
+    Discarded {
+        reason: Reason,
+    },
 }
 
 /// Why a wish about a policy was refused.
@@ -126,7 +144,7 @@ impl Refusal {
 }
 
 /// Where a policy stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum Policy {
     /// Not created.
     #[default]
@@ -150,6 +168,8 @@ pub struct Body {
     pub policy_type: PolicyType,
     /// As last written.
     pub content: Content,
+    /// The policy that it takes the place of.
+    pub supersedes: Option<PolicyId>,
 }
 
 impl Policy {
@@ -157,9 +177,16 @@ impl Policy {
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
         use Command::{Create, Deactivate, Discard, Publish, UpdateDraft};
         match (self, command) {
-            (Self::Missing, Create { policy_group_id, policy_type, content }) => {
-                Ok(vec![Event::Created { policy_group_id, policy_type, content }])
-            }
+            (
+                Self::Missing,
+                Create { policy_group_id, policy_type, content, supersedes, cloned_from },
+            ) => Ok(vec![Event::Created {
+                policy_group_id,
+                policy_type,
+                content,
+                supersedes,
+                cloned_from,
+            }]),
             (_, Create { .. }) => Err(Refusal::PolicyExists),
             (Self::Missing, _) => Err(Refusal::PolicyNotFound),
 
@@ -194,8 +221,8 @@ impl Policy {
     #[must_use]
     pub fn evolve(self, event: Event) -> Self {
         match (self, event) {
-            (_, Event::Created { policy_group_id, policy_type, content }) => {
-                Self::Draft(Body { policy_group_id, policy_type, content })
+            (_, Event::Created { policy_group_id, policy_type, content, supersedes, .. }) => {
+                Self::Draft(Body { policy_group_id, policy_type, content, supersedes })
             }
             (policy, Event::DraftUpdated { content }) => {
                 policy.into(|body| Self::Draft(Body { content, ..body }))
@@ -226,6 +253,46 @@ impl Policy {
             Self::Deactivated(_) => Err(Refusal::PolicyDeactivated),
             Self::Discarded(_) => Err(Refusal::PolicyDiscarded),
         }
+    }
+
+    /// The body of a policy that was binding at some time, else why it never was.
+    pub fn binding(&self) -> Result<&Body, Refusal> {
+        match self {
+            Self::Deactivated(body) => Ok(body),
+            Self::Missing | Self::Draft(_) | Self::Published(_) | Self::Discarded(_) => {
+                self.published()
+            }
+        }
+    }
+
+    /// The body of a policy that may be copied, else why it may not.
+    pub fn written(&self) -> Result<&Body, Refusal> {
+        match self {
+            Self::Draft(body) | Self::Published(body) | Self::Deactivated(body) => Ok(body),
+            Self::Missing => Err(Refusal::PolicyNotFound),
+            Self::Discarded(_) => Err(Refusal::PolicyDiscarded),
+        }
+    }
+
+    /// Whether a policy of this group and type can take the place of this one, which has to have
+    /// been binding; else everything that speaks against it.
+    pub fn can_be_superseded(
+        &self,
+        policy_group_id: &PolicyGroupId,
+        policy_type: PolicyType,
+    ) -> Result<&Body, Vec<Finding>> {
+        let here = |code, message: &str| Finding::new(code, "supersedes", message);
+        let body = self
+            .binding()
+            .map_err(|refusal| vec![here((&refusal).into(), &refusal.to_string())])?;
+        let mut checks = Checks::default();
+        checks.add_if(body.policy_group_id != *policy_group_id, || {
+            here("SUCCESSOR_OF_OTHER_GROUP", "A successor is in the group of its predecessor.")
+        });
+        checks.add_if(body.policy_type != policy_type, || {
+            here("SUCCESSOR_OF_OTHER_TYPE", "A successor is of the type of its predecessor.")
+        });
+        checks.done().map(|()| body)
     }
 
     fn into(self, state: impl FnOnce(Body) -> Self) -> Self {
@@ -265,9 +332,10 @@ impl Actions for Policy {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
     use serde_json::json;
 
     fn document() -> Value {
@@ -283,6 +351,42 @@ mod tests {
             policy_group_id: "banking".into(),
             policy_type: PolicyType::Auth,
             content: content("KYC"),
+            supersedes: None,
+            cloned_from: None,
+        }
+    }
+
+    fn superseding(policy: &Policy, group: &str, policy_type: PolicyType) -> Vec<&'static str> {
+        let outcome = policy.can_be_superseded(&group.into(), policy_type).map(|_| Vec::new());
+        outcome.unwrap_or_else(|all| all.iter().map(|finding| finding.code).collect())
+    }
+
+    pub(crate) fn machine() -> StateMachine<Policy> {
+        let create = Command::Create {
+            policy_group_id: "banking".into(),
+            policy_type: PolicyType::Auth,
+            content: content("KYC"),
+            supersedes: None,
+            cloned_from: None,
+        };
+        let ended = Event::Deactivated { reason: reason() };
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("", vec![created()]),
+                ("", vec![created(), Event::Published {}]),
+                ("", vec![created(), Event::Published {}, ended]),
+                ("", vec![created(), Event::Discarded { reason: reason() }]),
+            ],
+            commands: vec![
+                ("", create),
+                ("", Command::UpdateDraft(content("eKYC"))),
+                ("with the same", Command::UpdateDraft(content("KYC"))),
+                ("", Command::Publish),
+                ("that nobody uses", deactivate(0)),
+                ("that partners use", deactivate(1)),
+                ("", Command::Discard(reason())),
+            ],
         }
     }
 
@@ -343,6 +447,25 @@ mod tests {
         assert_eq!(ended.decide(deactivate(0)), Ok(vec![]));
         let discarded = given::<Policy>([created(), Event::Discarded { reason: reason() }]);
         assert_eq!(discarded.decide(Command::Publish), Err(Refusal::PolicyDiscarded));
+    }
+
+    #[test]
+    fn a_successor_follows_what_was_binding_in_its_group_and_of_its_type() {
+        let published = given::<Policy>([created(), Event::Published {}]);
+        assert!(superseding(&published, "banking", PolicyType::Auth).is_empty());
+        assert_eq!(
+            superseding(&published, "health", PolicyType::Misp),
+            ["SUCCESSOR_OF_OTHER_GROUP", "SUCCESSOR_OF_OTHER_TYPE"]
+        );
+        let ended = published.evolve(Event::Deactivated { reason: reason() });
+        assert!(superseding(&ended, "banking", PolicyType::Auth).is_empty());
+        for (policy, code) in [
+            (given::<Policy>([created()]), "POLICY_NOT_PUBLISHED"),
+            (given([created(), Event::Discarded { reason: reason() }]), "POLICY_DISCARDED"),
+            (Policy::Missing, "POLICY_NOT_FOUND"),
+        ] {
+            assert_eq!(superseding(&policy, "banking", PolicyType::Auth), [code]);
+        }
     }
 
     #[test]

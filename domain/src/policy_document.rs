@@ -93,6 +93,13 @@ pub fn validate(policy_type: PolicyType, document: &Value, field: &str) -> Vec<F
         .collect()
 }
 
+/// Whether a document shares biometrics, which an extractor has to make templates of: an attribute
+/// of the group CBEFF (MOSIP PMS 1.2.2.2).
+pub fn shares_biometrics(document: &Value) -> bool {
+    let shared = document.get("shareableAttributes").and_then(Value::as_array);
+    shared.into_iter().flatten().any(|attribute| text(attribute, "group") == Some("CBEFF"))
+}
+
 fn look_into(policy_type: PolicyType, document: &Value) -> Vec<Found> {
     let mut found = unmet_rules(policy_type, document);
     found.extend(repetitions(document));
@@ -139,7 +146,8 @@ fn spell(field: &str, path: &[Step]) -> String {
     })
 }
 
-fn is_plain(name: &str) -> bool {
+/// Whether a name can stand in a path as it is.
+pub(crate) fn is_plain(name: &str) -> bool {
     (1..=MAX_QUOTED).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
@@ -362,7 +370,8 @@ fn shared_attribute(item: &Value) -> Option<String> {
     text(item, "attributeName").map(str::to_owned)
 }
 
-fn text<'a>(item: &'a Value, name: &str) -> Option<&'a str> {
+/// A text property of an item.
+pub(crate) fn text<'a>(item: &'a Value, name: &str) -> Option<&'a str> {
     item.get(name).and_then(Value::as_str)
 }
 
@@ -535,6 +544,14 @@ mod tests {
             assert_eq!(graphql.name, spelling);
             assert_eq!(PolicyType::from_str(&spelling).unwrap(), policy_type);
         }
+    }
+
+    #[test]
+    fn only_an_attribute_of_the_group_cbeff_shares_biometrics() {
+        assert!(shares_biometrics(&data_share()));
+        let other = sample_with(PolicyType::DataShare, "/shareableAttributes/0/group", json!("x"));
+        assert!(!shares_biometrics(&other));
+        assert!(!shares_biometrics(&auth()));
     }
 
     #[test]

@@ -124,6 +124,21 @@ pub enum CertificateProfile {
     Issuing,
 }
 
+/// Whether a partner's requests for policies name a credential type and biometric extractors.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, async_graphql::Enum,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CredentialRule {
+    /// They have to: it is how credentials find the policy.
+    Needed,
+    /// They may.
+    #[default]
+    Optional,
+    /// They have no use for them.
+    None,
+}
+
 /// What follows from a partner's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartnerTerms {
@@ -137,6 +152,8 @@ pub struct PartnerTerms {
     pub registered_by: RegisteredBy,
     /// What its certificate is for.
     pub certificate_profile: CertificateProfile,
+    /// Whether its requests for policies name a credential type and extractors.
+    pub credential: CredentialRule,
 }
 
 impl PartnerTerms {
@@ -155,32 +172,37 @@ impl PartnerType {
     /// form offers MISP, ABIS and manual adjudication ; we add
     /// the types that are the platform itself, which anybody can take today.
     /// Profile: makers sign their devices and chips, all others only sign and decrypt.
+    /// Credential: the types for which the incumbent maps credential types and extractors; it
+    /// accepts them of online verification partners and needs them of nobody else.
     #[rustfmt::skip] // a table is read by its columns
     pub fn terms(self) -> &'static PartnerTerms {
         use CertificateProfile::{EndEntity, Issuing};
         use GroupRule::{Needed, None, Optional};
         use RegisteredBy::{Administrator, Itself};
         use TrustDomain::{Auth, Device, Ftm, Misp};
+        const NAMED: CredentialRule = CredentialRule::Needed;
+        const MAYBE: CredentialRule = CredentialRule::Optional;
+        const NO: CredentialRule = CredentialRule::None;
 
         match self {
-            // partner type                                 role                             domain  group     registered by  certificate
-            Self::AuthPartner               => const { &row(Role::AuthPartner,               Auth,   Needed,   Itself,        EndEntity) },
-            Self::CredentialPartner         => const { &row(Role::CredentialPartner,         Auth,   Needed,   Itself,        EndEntity) },
-            Self::OnlineVerificationPartner => const { &row(Role::OnlineVerificationPartner, Auth,   Needed,   Itself,        EndEntity) },
+            // partner type                                 role                             domain  group     registered by  certificate  credential
+            Self::AuthPartner               => const { &row(Role::AuthPartner,               Auth,   Needed,   Itself,        EndEntity,   NO) },
+            Self::CredentialPartner         => const { &row(Role::CredentialPartner,         Auth,   Needed,   Itself,        EndEntity,   NAMED) },
+            Self::OnlineVerificationPartner => const { &row(Role::OnlineVerificationPartner, Auth,   Needed,   Itself,        EndEntity,   MAYBE) },
             // No role of its own: a printer receives credentials as every credential partner does.
-            Self::PrintPartner              => const { &row(Role::CredentialPartner,         Auth,   Needed,   Itself,        EndEntity) },
+            Self::PrintPartner              => const { &row(Role::CredentialPartner,         Auth,   Needed,   Itself,        EndEntity,   NAMED) },
             // No role of its own: its policy lists authentication types, and the platform runs it.
-            Self::BindingPartner            => const { &row(Role::AuthPartner,               Auth,   Needed,   Administrator, EndEntity) },
-            Self::DeviceProvider            => const { &row(Role::DeviceProvider,            Device, None,     Itself,        Issuing) },
-            Self::FtmProvider               => const { &row(Role::FtmProvider,               Ftm,    None,     Itself,        Issuing) },
+            Self::BindingPartner            => const { &row(Role::AuthPartner,               Auth,   Needed,   Administrator, EndEntity,   NO) },
+            Self::DeviceProvider            => const { &row(Role::DeviceProvider,            Device, None,     Itself,        Issuing,     NO) },
+            Self::FtmProvider               => const { &row(Role::FtmProvider,               Ftm,    None,     Itself,        Issuing,     NO) },
             // Its library runs inside the platform and signs no capture: not the DEVICE domain.
-            Self::SdkPartner                => const { &row(Role::SdkPartner,                Auth,   None,     Itself,        EndEntity) },
-            Self::MispPartner               => const { &row(Role::MispPartner,               Misp,   Optional, Administrator, EndEntity) },
-            Self::AbisPartner               => const { &row(Role::AbisPartner,               Auth,   Needed,   Administrator, EndEntity) },
-            Self::ManualAdjudication        => const { &row(Role::ManualAdjudication,        Auth,   Needed,   Administrator, EndEntity) },
+            Self::SdkPartner                => const { &row(Role::SdkPartner,                Auth,   None,     Itself,        EndEntity,   NO) },
+            Self::MispPartner               => const { &row(Role::MispPartner,               Misp,   Optional, Administrator, EndEntity,   NO) },
+            Self::AbisPartner               => const { &row(Role::AbisPartner,               Auth,   Needed,   Administrator, EndEntity,   NO) },
+            Self::ManualAdjudication        => const { &row(Role::ManualAdjudication,        Auth,   Needed,   Administrator, EndEntity,   NO) },
             // No role of its own: it receives shared data; an administrator's role would be too much.
-            Self::InternalPartner           => const { &row(Role::CredentialPartner,         Auth,   Needed,   Administrator, EndEntity) },
-            Self::PartnerAdmin              => const { &row(Role::PartnerAdmin,              Auth,   None,     Administrator, EndEntity) },
+            Self::InternalPartner           => const { &row(Role::CredentialPartner,         Auth,   Needed,   Administrator, EndEntity,   NO) },
+            Self::PartnerAdmin              => const { &row(Role::PartnerAdmin,              Auth,   None,     Administrator, EndEntity,   NO) },
         }
     }
 
@@ -196,8 +218,16 @@ const fn row(
     policy_group: GroupRule,
     registered_by: RegisteredBy,
     certificate_profile: CertificateProfile,
+    credential: CredentialRule,
 ) -> PartnerTerms {
-    PartnerTerms { role, trust_domain, policy_group, registered_by, certificate_profile }
+    PartnerTerms {
+        role,
+        trust_domain,
+        policy_group,
+        registered_by,
+        certificate_profile,
+        credential,
+    }
 }
 
 // --- devices ------------------------------------------------------------------------------------
@@ -256,7 +286,7 @@ pub fn device_sub_type(type_code: &str, sub_type_code: &str) -> Option<&'static 
     device_type.sub_types.iter().find(|it| it.code == sub_type_code)
 }
 
-// --- credential types and languages -------------------------------------------------------------
+// --- credential types, modalities and languages -------------------------------------------------
 
 /// The kinds of credential that a partner can be the receiver of (MOSIP PMS 1.2.2.2).
 pub const CREDENTIAL_TYPES: &[&str] = &["auth", "qrcode", "euin", "reprint", "vercred", "opencrvs"];
@@ -265,6 +295,35 @@ pub const CREDENTIAL_TYPES: &[&str] = &["auth", "qrcode", "euin", "reprint", "ve
 /// incumbent compares without case but stores what was typed).
 pub fn credential_type(typed: &str) -> Option<&'static str> {
     CREDENTIAL_TYPES.iter().find(|known| known.eq_ignore_ascii_case(typed)).copied()
+}
+
+/// A part of the body by which people are recognised, and for which an extractor makes templates
+/// (MOSIP PMS 1.2.2.2).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    async_graphql::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Modality {
+    /// The face.
+    Face,
+    /// One iris or both.
+    Iris,
+    /// Fingers and thumbs.
+    Finger,
 }
 
 /// A language in which the platform speaks.
@@ -397,6 +456,7 @@ mod tests {
     fn a_value_is_spelled_the_same_in_the_log_in_the_api_and_in_text() {
         assert_one_spelling(PartnerType::VARIANTS);
         assert_one_spelling(TrustDomain::VARIANTS);
+        assert_one_spelling(Modality::VARIANTS);
     }
 
     #[test]
@@ -422,6 +482,14 @@ mod tests {
             let domain = partner_type.terms().trust_domain;
             assert!(matches!(domain, TrustDomain::Device | TrustDomain::Ftm));
         }
+    }
+
+    #[test]
+    fn only_who_receives_credentials_names_a_type_of_them() {
+        let needed = types_with(|terms| terms.credential == CredentialRule::Needed);
+        assert_eq!(needed, [PartnerType::CredentialPartner, PartnerType::PrintPartner]);
+        let optional = types_with(|terms| terms.credential == CredentialRule::Optional);
+        assert_eq!(optional, [PartnerType::OnlineVerificationPartner]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ create table policy (
   description     text        not null,
   policy_version  text        not null,
   policies        jsonb       not null,
+  supersedes      text,
+  cloned_from     text,
   published_at    timestamptz,
   created_at      timestamptz not null,
   created_by      text        not null,
@@ -20,3 +22,4 @@ create index on policy (status, created_at, id);
 create index on policy (policy_group_id, status);
 create index on policy (policy_type, id);
 create index on policy (lower(name), id);
+create index on policy (supersedes) where supersedes is not null;

@@ -5,6 +5,9 @@ create table policy_request (
   partner_id      text        not null,
   policy_id       text        not null,
   comment         text        not null,
+  credential_type text,
+  extractors      jsonb       not null,
+  submitted_at    timestamptz,
   decided_at      timestamptz,
   decided_by      text,
   decision_reason text,
@@ -18,3 +21,5 @@ create index on policy_request (status, created_at, id);
 create index on policy_request (partner_id, status);
 create index on policy_request (policy_id, status);
 create index on policy_request (decided_at, id);
+create index on policy_request (credential_type, partner_id);
+create index on policy_request using gin (extractors jsonb_path_ops) with (fastupdate = off);

@@ -61,6 +61,9 @@ pub struct HistoryFilter {
     pub from: Option<DateTime<Utc>>,
     /// The end, itself excluded.
     pub to: Option<DateTime<Utc>>,
+    /// Requests that were never submitted are for their partners.
+    #[graphql(skip)]
+    pub without_drafts: bool,
 }
 
 /// A part of the history in the order of the log; cursors are positions.
@@ -90,6 +93,8 @@ pub async fn history(
          and ($7::timestamptz is null or recorded_at >= $7) \
          and ($8::timestamptz is null or recorded_at < $8) \
          and ($9::text[] is null or {}) and ($10::text[] is null or {}) \
+         and (not $11 or aggregate_type <> 'policy_request' or exists (select \
+              from read.policy_request r where r.id = aggregate_id and r.submitted_at is not null)) \
          order by position limit {}",
         crate::log::COLUMNS,
         belongs("$9"),
@@ -107,6 +112,7 @@ pub async fn history(
         .bind(filter.to)
         .bind(viewer.partner_ids())
         .bind(filter.partner_id.as_ref().map(|id| vec![id.clone()]))
+        .bind(filter.without_drafts)
         .fetch_all(db)
         .await?;
     let has_next = rows.len() > limit;

@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod consent;
+pub mod extractor;
 pub mod fold;
 pub mod held;
 pub mod history;
@@ -27,12 +28,13 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 9] = [
+pub const TABLES: [ReadTable; 10] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
     ReadTable::of::<policy::Row>(),
     ReadTable::of::<policy_request::Row>(),
+    ReadTable::of::<extractor::Row>(),
     ReadTable::of::<api_key::Row>(),
     ReadTable::of::<misp_license::Row>(),
     ReadTable::of::<proposal::Row>(),

@@ -55,6 +55,7 @@ pub trait SortKey: InputType + Copy + Send + Sync + std::fmt::Debug {
 #[graphql(concrete(name = "PolicyOrder", params(crate::policy::PolicySort)))]
 #[graphql(concrete(name = "PolicyRequestOrder", params(crate::policy_request::PolicyRequestSort)))]
 #[graphql(concrete(name = "ProposalOrder", params(crate::proposal::ProposalSort)))]
+#[graphql(concrete(name = "ExtractorOrder", params(crate::extractor::ExtractorSort)))]
 #[graphql(concrete(name = "ApiKeyOrder", params(crate::api_key::ApiKeySort)))]
 #[graphql(concrete(name = "MispLicenseOrder", params(crate::misp_license::MispLicenseSort)))]
 pub struct Order<S: SortKey> {
@@ -176,10 +177,14 @@ impl Conditions {
         self.add(sql, Parameter::Text(text));
     }
 
+    /// A condition without a parameter.
+    pub fn add_plain(&mut self, sql: &str) {
+        let _ = write!(self.sql, " and {sql}"); // writing to a String cannot fail
+    }
+
     fn add(&mut self, sql: &str, parameter: Parameter) {
         self.parameters.push(parameter);
-        let sql = sql.replace('?', &format!("${}", self.parameters.len()));
-        let _ = write!(self.sql, " and {sql}"); // writing to a String cannot fail
+        self.add_plain(&sql.replace('?', &format!("${}", self.parameters.len())));
     }
 
     fn bind<'q, O>(self, sql: &'q str) -> QueryScalar<'q, Postgres, O, PgArguments>

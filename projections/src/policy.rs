@@ -29,7 +29,7 @@ pub struct Row {
     pub policy_group_id: PolicyGroupId,
     /// The kind of document.
     pub policy_type: PolicyType,
-    /// Unique in its group after normalisation.
+    /// Unique in its group after normalisation, but that a successor may keep it.
     pub name: String,
     /// What the policy is for.
     pub description: String,
@@ -37,6 +37,12 @@ pub struct Row {
     pub policy_version: String,
     /// The document.
     pub policies: Value,
+    /// The policy that it takes the place of.
+    #[graphql(skip)]
+    pub supersedes: Option<PolicyId>,
+    /// The policy whose content it began with.
+    #[graphql(skip)]
+    pub cloned_from: Option<PolicyId>,
     /// When it became binding.
     pub published_at: Option<DateTime<Utc>>,
     /// When the draft was started.
@@ -90,7 +96,9 @@ impl Fold for Row {
 }
 
 fn created(recorded: &RecordedOf<Row>) -> Option<Row> {
-    let Event::Created { policy_group_id, policy_type, content } = &recorded.event else {
+    let Event::Created { policy_group_id, policy_type, content, supersedes, cloned_from } =
+        &recorded.event
+    else {
         return None;
     };
     Some(Row {
@@ -104,6 +112,8 @@ fn created(recorded: &RecordedOf<Row>) -> Option<Row> {
         description: content.description.clone(),
         policy_version: content.version.clone(),
         policies: content.policies.clone(),
+        supersedes: supersedes.clone(),
+        cloned_from: cloned_from.clone(),
         published_at: None,
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
@@ -112,6 +122,16 @@ fn created(recorded: &RecordedOf<Row>) -> Option<Row> {
 }
 
 impl Row {
+    /// What it says.
+    pub fn content(&self) -> Content {
+        Content {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            version: self.policy_version.clone(),
+            policies: self.policies.clone(),
+        }
+    }
+
     fn says(&mut self, content: &Content) {
         self.name.clone_from(&content.name);
         self.description.clone_from(&content.description);
@@ -204,4 +224,12 @@ pub async fn live_in_group(db: impl PgExecutor<'_>, group: &PolicyGroupId) -> cr
                where policy_group_id = $1 and status in ('DRAFT', 'PUBLISHED')";
     let count: i64 = sqlx::query_scalar(sql).bind(group.as_str()).fetch_one(db).await?;
     Ok(usize::try_from(count).unwrap_or_default())
+}
+
+/// The policies that take the place of these, in no order. One that was discarded does not.
+pub async fn successors(db: impl PgExecutor<'_>, policies: &[String]) -> crate::Result<Vec<Row>> {
+    let sql = "select to_jsonb(t) from read.policy t \
+               where supersedes = any($1) and status <> 'DISCARDED'";
+    let rows: Vec<Value> = sqlx::query_scalar(sql).bind(policies).fetch_all(db).await?;
+    rows.into_iter().map(|row| Ok(serde_json::from_value(row)?)).collect()
 }

@@ -7,7 +7,7 @@ use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::Reason;
 use domain::ids::{PartnerId, PolicyGroupId, PolicyId, PolicyRequestId};
-use domain::policy_request::{Comment, Event, PolicyRequest};
+use domain::policy_request::{Asked, Comment, Event, ExtractorChoice, PolicyRequest, Wording};
 use domain::reference::PartnerType;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
@@ -31,15 +31,22 @@ pub struct Row {
     pub policy_id: PolicyId,
     /// What the partner wants to do with it.
     pub comment: String,
+    /// The type of credential that the partner will receive under the policy.
+    pub credential_type: Option<String>,
+    /// What makes the biometric templates that are shared under it.
+    #[graphql(skip)]
+    pub extractors: Vec<ExtractorChoice>,
+    /// When it was submitted; null when it never was more than a draft.
+    pub submitted_at: Option<DateTime<Utc>>,
     /// When it was approved, rejected, withdrawn or revoked last.
     pub decided_at: Option<DateTime<Utc>>,
     /// The subject that did so.
     pub decided_by: Option<String>,
     /// What they said: the comment of an approval, the reason of anything else.
     pub decision_reason: Option<String>,
-    /// When the request was submitted.
+    /// When the request was drafted, or submitted where it never was a draft.
     pub created_at: DateTime<Utc>,
-    /// The subject that submitted it.
+    /// The subject that did so.
     pub created_by: String,
     /// When anything happened last.
     pub updated_at: DateTime<Utc>,
@@ -50,6 +57,8 @@ pub struct Row {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum PolicyRequestStatus {
+    /// Being written; seen by its partner only.
+    Draft,
     /// Waits for an administrator.
     Pending,
     /// The partner may work under the policy.
@@ -67,15 +76,22 @@ impl Fold for Row {
     const DDL: &'static str = include_str!("../../migrations/read/policy_request.sql");
 
     fn fold(row: Option<Self>, recorded: &RecordedOf<Self>) -> Option<Self> {
-        use PolicyRequestStatus::{Approved, Rejected, Revoked, Withdrawn};
+        use PolicyRequestStatus::{Approved, Draft, Pending, Rejected, Revoked, Withdrawn};
         let mut row = match (&recorded.event, row) {
-            (Event::Submitted { .. }, _) => submitted(recorded)?,
+            (Event::Submitted(asked), _) => begun(asked, Pending, recorded),
+            (Event::Drafted(asked), _) => begun(asked, Draft, recorded),
             (_, row) => row?,
         };
         row.version = recorded.sequence;
         row.updated_at = recorded.recorded_at;
         match &recorded.event {
-            Event::Submitted { .. } => {}
+            Event::Submitted(_) => row.submitted_at = Some(recorded.recorded_at),
+            Event::Drafted(_) => {}
+            Event::DraftUpdated(wording) => row.says(wording),
+            Event::DraftSubmitted {} => {
+                row.status = Pending;
+                row.submitted_at = Some(recorded.recorded_at);
+            }
             Event::Approved { comment } => {
                 row.decided(Approved, comment.as_ref().map(Comment::as_str), recorded);
             }
@@ -89,25 +105,33 @@ impl Fold for Row {
     }
 }
 
-fn submitted(recorded: &RecordedOf<Row>) -> Option<Row> {
-    let Event::Submitted { partner_id, policy_id, comment } = &recorded.event else { return None };
-    Some(Row {
+fn begun(asked: &Asked, status: PolicyRequestStatus, recorded: &RecordedOf<Row>) -> Row {
+    Row {
         id: recorded.aggregate_id.as_str().into(),
         version: recorded.sequence,
-        status: PolicyRequestStatus::Pending,
-        partner_id: partner_id.clone(),
-        policy_id: policy_id.clone(),
-        comment: comment.as_str().to_owned(),
+        status,
+        partner_id: asked.partner_id.clone(),
+        policy_id: asked.policy_id.clone(),
+        comment: asked.wording.comment.as_str().to_owned(),
+        credential_type: asked.wording.credential_type.clone(),
+        extractors: asked.wording.extractors.clone(),
+        submitted_at: None,
         decided_at: None,
         decided_by: None,
         decision_reason: None,
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
         updated_at: recorded.recorded_at,
-    })
+    }
 }
 
 impl Row {
+    fn says(&mut self, wording: &Wording) {
+        wording.comment.as_str().clone_into(&mut self.comment);
+        self.credential_type.clone_from(&wording.credential_type);
+        self.extractors.clone_from(&wording.extractors);
+    }
+
     fn decided(
         &mut self,
         status: PolicyRequestStatus,
@@ -138,12 +162,17 @@ pub struct PolicyRequestFilter {
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
     /// One of these states.
     pub status: Option<Vec<PolicyRequestStatus>>,
+    /// One of these types of credential.
+    pub credential_type: Option<Vec<String>>,
     /// What the partner wrote.
     pub comment: Option<TextFilter>,
     /// The subject that decided.
     pub decided_by: Option<TextFilter>,
-    /// When the request was submitted.
+    /// When the request was drafted or submitted.
     pub created_at: Option<TimeFilter>,
+    /// What was never submitted is for its partner.
+    #[graphql(skip)]
+    pub without_drafts: bool,
 }
 
 /// What requests can be sorted by.
@@ -189,9 +218,13 @@ impl Listed for Row {
         conditions.text("policy.name", filter.policy_name.as_ref());
         conditions.any_id("policy.policy_group_id", filter.policy_group_id.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
+        conditions.any_of("t.credential_type", filter.credential_type.as_ref());
         conditions.text("t.comment", filter.comment.as_ref());
         conditions.text("t.decided_by", filter.decided_by.as_ref());
         conditions.time("t.created_at", filter.created_at.as_ref());
+        if filter.without_drafts {
+            conditions.add_plain("t.submitted_at is not null");
+        }
     }
 
     fn scope(partners: &[String], conditions: &mut Conditions) {
@@ -200,7 +233,7 @@ impl Listed for Row {
 }
 
 impl Held for Row {
-    const LIVE: &'static [&'static str] = &["PENDING", "APPROVED"];
+    const LIVE: &'static [&'static str] = &["DRAFT", "PENDING", "APPROVED"];
 }
 
 /// How many requests for a policy are open or approved.
@@ -221,4 +254,31 @@ pub async fn approved(
                where partner_id = $1 and policy_id = $2 and status = 'APPROVED' order by id limit 1";
     let query = sqlx::query_scalar(sql).bind(partner.as_str()).bind(policy.as_str());
     Ok(query.fetch_optional(db).await?)
+}
+
+/// The approved request of a partner that names a credential type.
+pub async fn approved_for_credential_type(
+    db: impl PgExecutor<'_>,
+    partner: &PartnerId,
+    credential_type: &str,
+) -> crate::Result<Option<Row>> {
+    let sql = "select to_jsonb(t) from read.policy_request t \
+               where partner_id = $1 and credential_type = $2 and status = 'APPROVED' limit 1";
+    let query = sqlx::query_scalar(sql).bind(partner.as_str()).bind(credential_type);
+    let row: Option<serde_json::Value> = query.fetch_optional(db).await?;
+    Ok(row.map(serde_json::from_value).transpose()?)
+}
+
+/// How many requests that are drafts, open or approved name each of these extractors; those that
+/// none names are left out.
+pub async fn uses(
+    db: impl PgExecutor<'_>,
+    extractors: &[String],
+) -> crate::Result<Vec<(String, usize)>> {
+    let sql = "select x.id, count(*) from unnest($1::text[]) x(id) join read.policy_request t \
+               on t.extractors @> jsonb_build_array(jsonb_build_object('extractor_id', x.id)) \
+               where t.status in ('DRAFT', 'PENDING', 'APPROVED') group by x.id";
+    let counts: Vec<(String, i64)> = sqlx::query_as(sql).bind(extractors).fetch_all(db).await?;
+    let count = |(id, count)| (id, usize::try_from(count).unwrap_or_default());
+    Ok(counts.into_iter().map(count).collect())
 }

@@ -1,10 +1,11 @@
 //! Nothing is written, and nothing is answered, on what is not true any more: streams and sets
 //! that a decision read are guarded by their versions, and it is made again when one has moved.
 
-use crate::support::actors::{Market, Person, Provider, partner};
+use crate::support::actors::{Market, Person, Provider, credential_partner, partner};
 use crate::support::commands::{Installation, codes, overtaken};
 use ::commands::{Commands, Error};
 use domain::actor::MemberRole;
+use domain::reference::Modality;
 use projections::held::live_of_partner;
 use projections::{api_key, fold, policy_request};
 
@@ -203,6 +204,78 @@ async fn a_request_made_while_its_partner_is_being_deactivated_ends_with_it() {
     let pool = two.here.store().pool();
     let live = live_of_partner::<policy_request::Row>(pool, &partner).await.unwrap();
     assert!(live.is_empty());
+}
+
+/// Paula prints under a policy that shares biometrics; with the policy and an extractor.
+async fn print_shop(two: &Two) -> (Person, String, String) {
+    let paula = credential_partner(&two.here, "paula");
+    two.market.welcome(&paula).await;
+    let policy = two.market.manager.offers_biometrics(&two.market.group, "Cards").await;
+    let face = two.market.admin.creates_extractor("Face", Modality::Face).await.unwrap().id;
+    (paula, policy, face)
+}
+
+#[tokio::test]
+async fn an_extractor_deleted_meanwhile_is_named_by_no_request() {
+    let two = Two::nodes().await;
+    let (paula, policy, face) = print_shop(&two).await;
+    let admin = two.there(&two.market.admin);
+    let (requested, deleted) = two
+        .overtaken(paula.requests_for(&policy, "euin", &face), admin.deletes_extractor(&face))
+        .await;
+    deleted.unwrap();
+    assert_eq!(codes(requested), ["EXTRACTOR_DELETED"]);
+}
+
+#[tokio::test]
+async fn an_extractor_that_a_request_named_meanwhile_is_not_deleted() {
+    let two = Two::nodes().await;
+    let (paula, policy, face) = print_shop(&two).await;
+    let (admin, paula) = (&two.market.admin, two.there(&paula));
+    let (deleted, requested) = two
+        .overtaken(admin.deletes_extractor(&face), paula.requests_for(&policy, "euin", &face))
+        .await;
+    requested.unwrap();
+    assert_eq!(codes(deleted), ["EXTRACTOR_IN_USE"]);
+}
+
+#[tokio::test]
+async fn an_extractor_that_a_draft_names_since_is_not_deleted() {
+    let two = Two::nodes().await;
+    let (paula, policy, face) = print_shop(&two).await;
+    let draft = paula.drafts_request(&policy).await.unwrap().id;
+    let (admin, paula) = (&two.market.admin, two.there(&paula));
+    let (deleted, completed) =
+        two.overtaken(admin.deletes_extractor(&face), paula.completes(&draft, "euin", &face)).await;
+    completed.unwrap();
+    assert_eq!(codes(deleted), ["EXTRACTOR_IN_USE"]);
+}
+
+#[tokio::test]
+async fn a_policy_for_which_a_draft_was_submitted_meanwhile_is_not_retired() {
+    let two = Two::nodes().await;
+    let (paula, policy, face) = print_shop(&two).await;
+    let draft = paula.drafts_request(&policy).await.unwrap().id;
+    paula.completes(&draft, "euin", &face).await.unwrap();
+    let (manager, paula) = (&two.market.manager, two.there(&paula));
+    let (retired, submitted) = two.overtaken(manager.retires(&policy), paula.submits(&draft)).await;
+    submitted.unwrap();
+    assert_eq!(codes(retired), ["POLICY_IN_USE"]);
+}
+
+#[tokio::test]
+async fn of_two_successors_of_one_policy_one_is_drafted() {
+    let two = Two::nodes().await;
+    let (group, policy) = (two.market.group.as_str(), two.market.policy.as_str());
+    let (manager, elsewhere) = (&two.market.manager, two.there(&two.market.manager));
+    let (late, early) = two
+        .overtaken(
+            manager.supersedes(policy, group, "KYC"),
+            elsewhere.supersedes(policy, group, "KYC"),
+        )
+        .await;
+    early.unwrap();
+    assert_eq!(codes(late), ["POLICY_SUPERSEDED_ALREADY"]);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use cqrs_es::{Aggregate, EventStore as _};
 use domain::Decide;
 use domain::api_key::ApiKey;
 use domain::consent::Consent;
+use domain::extractor::Extractor;
 use domain::misp_license::MispLicense;
 use domain::partner::Partner;
 use domain::policy::Policy;
@@ -39,6 +40,7 @@ async fn a_busy_day_has_every_event_there_is() {
         names::<Policy>(domain::policy::Event::VARIANTS),
         names::<PolicyGroup>(domain::policy_group::Event::VARIANTS),
         names::<PolicyRequest>(domain::policy_request::Event::VARIANTS),
+        names::<Extractor>(domain::extractor::Event::VARIANTS),
         names::<ApiKey>(domain::api_key::Event::VARIANTS),
         names::<MispLicense>(domain::misp_license::Event::VARIANTS),
         names::<Proposal>(domain::proposal::Event::VARIANTS),
@@ -63,6 +65,7 @@ async fn every_stream_loads_through_the_stock_store_of_cqrs_es() {
         loads::<Policy>(&node, &log).await,
         loads::<PolicyGroup>(&node, &log).await,
         loads::<PolicyRequest>(&node, &log).await,
+        loads::<Extractor>(&node, &log).await,
         loads::<ApiKey>(&node, &log).await,
         loads::<MispLicense>(&node, &log).await,
         loads::<Proposal>(&node, &log).await,

@@ -3,6 +3,7 @@
 use super::certificates::Authority;
 use ::commands::api_key::{DeactivateApiKey, GenerateApiKey, RotateApiKey, SetApiKeyExpiry};
 use ::commands::consent::{GiveConsent, WithdrawConsent};
+use ::commands::extractor::{CreateExtractor, DeleteExtractor};
 use ::commands::misp_license::{
     DeactivateMispLicense, GenerateMispLicense, RotateMispLicense, SetMispLicenseExpiry,
 };
@@ -12,14 +13,15 @@ use ::commands::partner::{
     SuspendPartner, UpdatePartner, UploadPartnerCertificate,
 };
 use ::commands::policy::{
-    CreatePolicy, DeactivatePolicy, DiscardDraftPolicy, PublishPolicy, UpdateDraftPolicy,
+    ClonePolicy, CreatePolicy, DeactivatePolicy, DiscardDraftPolicy, PublishPolicy,
+    UpdateDraftPolicy,
 };
 use ::commands::policy_group::{
     CreatePolicyGroup, DeactivatePolicyGroup, ReactivatePolicyGroup, UpdatePolicyGroup,
 };
 use ::commands::policy_request::{
-    ApprovePolicyRequest, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
-    WithdrawPolicyRequest,
+    ApprovePolicyRequest, ChosenExtractor, RejectPolicyRequest, RequestPolicy, RevokePolicyRequest,
+    SubmitPolicyRequest, UpdateDraftPolicyRequest, WithdrawPolicyRequest,
 };
 use ::commands::proposal::{ConfirmProposal, RefuseProposal};
 use ::commands::trust_certificate::{
@@ -31,7 +33,7 @@ use domain::actor::{Actor, MemberRole, Role};
 use domain::certificate::Certificate;
 use domain::partner::ContactPurpose;
 use domain::policy_document::PolicyType;
-use domain::reference::{PartnerType, TrustDomain, consent_text};
+use domain::reference::{Modality, PartnerType, TrustDomain, consent_text};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -74,6 +76,11 @@ pub fn partner(node: &Commands, name: &str) -> Person {
 /// Speaks for an infrastructure provider, whose id is `<name>-co`.
 pub fn provider(node: &Commands, name: &str) -> Person {
     Person::new(node, name, Role::MispPartner)
+}
+
+/// Speaks for a credential partner, whose id is `<name>-co`.
+pub fn credential_partner(node: &Commands, name: &str) -> Person {
+    Person::new(node, name, Role::CredentialPartner)
 }
 
 impl Person {
@@ -127,7 +134,7 @@ impl Person {
         let input = RegisterPartner {
             email_id: email.to_owned(),
             idempotency_key: self.idempotency_key.clone(),
-            ..self.registration(PartnerType::AuthPartner, Some(group))
+            ..self.registration(self.partner_type(), Some(group))
         };
         self.node.register_partner(&self.request(), &input).await
     }
@@ -161,24 +168,6 @@ impl Person {
             member: None,
             idempotency_key: None,
         }
-    }
-
-    /// Registers the partner of somebody who runs infrastructure, without a policy group.
-    pub async fn registers_misp(&self, member: &Person) -> Result<Done> {
-        let input = RegisterPartner {
-            partner_id: member.partner.clone(),
-            organization_name: member.organization(),
-            partner_type: PartnerType::MispPartner,
-            policy_group: None,
-            address: "1 Main Street".to_owned(),
-            contact_number: "+1 555 0100".to_owned(),
-            email_id: format!("{}@example.org", member.partner),
-            lang_code: None,
-            logo_url: None,
-            member: Some(member.actor.subject.clone()),
-            idempotency_key: self.idempotency_key.clone(),
-        };
-        self.node.register_partner(&self.request(), &input).await
     }
 
     /// Lets somebody speak for the partner.
@@ -297,6 +286,11 @@ impl Person {
         self.node.withdraw_consent(&self.request(), &input).await
     }
 
+    fn partner_type(&self) -> PartnerType {
+        let credentials = self.actor.roles.contains(&Role::CredentialPartner);
+        if credentials { PartnerType::CredentialPartner } else { PartnerType::AuthPartner }
+    }
+
     /// The name of the partner's organisation.
     pub fn organization(&self) -> String {
         format!("{} Inc", self.partner)
@@ -372,16 +366,64 @@ impl Person {
         name: &str,
         document: Value,
     ) -> Result<Done> {
-        let input = CreatePolicy {
+        let input = CreatePolicy { policy_type, policies: document, ..self.policy(group, name) };
+        self.node.create_policy(&self.request(), &input).await
+    }
+
+    /// Starts a draft that takes the place of another policy.
+    pub async fn supersedes(&self, policy: &str, group: &str, name: &str) -> Result<Done> {
+        let input = CreatePolicy { supersedes: Some(policy.into()), ..self.policy(group, name) };
+        self.node.create_policy(&self.request(), &input).await
+    }
+
+    fn policy(&self, group: &str, name: &str) -> CreatePolicy {
+        CreatePolicy {
             policy_group_id: group.into(),
-            policy_type,
+            policy_type: PolicyType::Auth,
             name: name.to_owned(),
             description: "For a test".to_owned(),
             version: "1".to_owned(),
-            policies: document,
+            policies: document(),
+            supersedes: None,
+            idempotency_key: self.idempotency_key.clone(),
+        }
+    }
+
+    /// Starts a draft with the content of another policy, under another name.
+    pub async fn clones(&self, policy: &str, group: &str, name: &str) -> Result<Done> {
+        let input = ClonePolicy {
+            policy_id: policy.into(),
+            policy_group_id: group.into(),
+            name: Some(name.to_owned()),
             idempotency_key: self.idempotency_key.clone(),
         };
-        self.node.create_policy(&self.request(), &input).await
+        self.node.clone_policy(&self.request(), &input).await
+    }
+
+    /// Drafts and publishes a policy that shares biometrics.
+    pub async fn offers_biometrics(&self, group: &str, name: &str) -> String {
+        let input = CreatePolicy {
+            policy_type: PolicyType::DataShare,
+            policies: data_share(),
+            ..self.policy(group, name)
+        };
+        let policy = self.node.create_policy(&self.request(), &input).await.unwrap().id;
+        self.publishes(&policy).await.unwrap();
+        policy
+    }
+
+    /// Makes an extractor known.
+    pub async fn creates_extractor(&self, name: &str, modality: Modality) -> Result<Done> {
+        let input = CreateExtractor {
+            name: name.to_owned(),
+            provider: "Acme".to_owned(),
+            version: "1.1".to_owned(),
+            modality,
+            attribute_name: "photo".to_owned(),
+            data_format: None,
+            idempotency_key: self.idempotency_key.clone(),
+        };
+        self.node.create_extractor(&self.request(), &input).await
     }
 
     /// Writes a draft anew, under another name.
@@ -417,13 +459,59 @@ impl Person {
 
     /// Asks for a policy.
     pub async fn requests(&self, policy: &str) -> Result<Done> {
-        let input = RequestPolicy {
+        self.node.request_policy(&self.request(), &self.asks_for(policy, None, None)).await
+    }
+
+    /// Asks for a policy under which credentials of a type are received, with face templates.
+    pub async fn requests_for(&self, policy: &str, credential: &str, face: &str) -> Result<Done> {
+        let input = self.asks_for(policy, Some(credential), Some(face));
+        self.node.request_policy(&self.request(), &input).await
+    }
+
+    /// Begins to ask for a policy, and names nothing else yet.
+    pub async fn drafts_request(&self, policy: &str) -> Result<Done> {
+        let input = RequestPolicy { as_draft: Some(true), ..self.asks_for(policy, None, None) };
+        self.node.request_policy(&self.request(), &input).await
+    }
+
+    fn asks_for(
+        &self,
+        policy: &str,
+        credential: Option<&str>,
+        face: Option<&str>,
+    ) -> RequestPolicy {
+        RequestPolicy {
             partner_id: self.partner.as_str().into(),
             policy_id: policy.into(),
             comment: "We need it".to_owned(),
+            credential_type: credential.map(ToOwned::to_owned),
+            extractors: face.map(of_faces),
+            as_draft: None,
             idempotency_key: self.idempotency_key.clone(),
+        }
+    }
+
+    /// Writes the draft of a request anew, with a type of credential and face templates.
+    pub async fn completes(&self, request: &str, credential: &str, face: &str) -> Result<Done> {
+        let input = UpdateDraftPolicyRequest {
+            policy_request_id: request.into(),
+            comment: "We need it soon".to_owned(),
+            credential_type: Some(credential.to_owned()),
+            extractors: Some(of_faces(face)),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
         };
-        self.node.request_policy(&self.request(), &input).await
+        self.node.update_draft_policy_request(&self.request(), &input).await
+    }
+
+    /// Asks what the draft of a request says.
+    pub async fn submits(&self, request: &str) -> Result<Done> {
+        let input = SubmitPolicyRequest {
+            policy_request_id: request.into(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.submit_policy_request(&self.request(), &input).await
     }
 
     /// Allows a request.
@@ -580,6 +668,8 @@ verbs! {
     revokes: revoke_policy_request(RevokePolicyRequest, policy_request_id);
     /// Does not do what was proposed.
     refuses: refuse_proposal(RefuseProposal, proposal_id);
+    /// Takes an extractor off the menu.
+    deletes_extractor: delete_extractor(DeleteExtractor, extractor_id);
     /// Ends a key.
     ends_key: deactivate_api_key(DeactivateApiKey, api_key_id);
     /// Ends a licence.
@@ -605,6 +695,24 @@ pub struct Provider {
     pub policy: String,
     /// The request that was approved.
     pub request: String,
+}
+
+/// A valid document of a data share with biometrics.
+pub fn data_share() -> Value {
+    json!({
+        "dataSharePolicies": {
+            "typeOfShare": "Data Share", "validForInMinutes": "30", "transactionsAllowed": "2",
+            "encryptionType": "Partner Based", "shareDomain": "datashare", "source": "Print"
+        },
+        "shareableAttributes": [{
+            "attributeName": "photo", "group": "CBEFF", "encrypted": true, "format": "extraction",
+            "source": [{"attribute": "individualBiometrics", "filter": [{"type": "Face"}]}]
+        }]
+    })
+}
+
+fn of_faces(extractor: &str) -> Vec<ChosenExtractor> {
+    vec![ChosenExtractor { modality: Modality::Face, extractor_id: extractor.into() }]
 }
 
 /// A market at work: a trusted authority, an open group with a published policy, and Alice, whose
@@ -684,6 +792,7 @@ impl Market {
         self.manager_works().await;
         let issuer = self.authorities_come_and_go().await;
         self.requests_take_every_way(&partner(node, "bob"), &issuer).await;
+        self.credentials_are_asked_for(&credential_partner(node, "paula")).await;
         self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
         self.keys_follow_each_other(&partner(node, "erin")).await;
         self.licenses_come_and_go().await;
@@ -712,7 +821,7 @@ impl Market {
     }
 
     async fn a_group_is_chosen(&self, mina: &Person) {
-        self.admin.registers_misp(mina).await.unwrap();
+        self.admin.registers_for(mina, PartnerType::MispPartner, None).await.unwrap();
         let other = self.manager.creates_group("Networks").await.unwrap().id;
         mina.chooses_group(&other).await.unwrap();
         self.admin.moves(&mina.partner, &self.group).await.unwrap();
@@ -727,8 +836,26 @@ impl Market {
         manager.discards(&draft).await.unwrap();
         let policy = manager.offers(&group, "Prescriptions").await;
         manager.retires(&policy).await.unwrap();
+        let successor = manager.supersedes(&policy, &group, "Prescriptions").await.unwrap().id;
+        manager.discards(&successor).await.unwrap();
+        manager.clones(&policy, &self.group, "Prescriptions for banks").await.unwrap();
         manager.closes_group(&group).await.unwrap();
         manager.opens_group(&group).await.unwrap();
+    }
+
+    async fn credentials_are_asked_for(&self, print: &Person) {
+        self.welcome(print).await;
+        let policy = self.manager.offers_biometrics(&self.group, "Cards").await;
+        let old = self.admin.creates_extractor("Face", Modality::Face).await.unwrap().id;
+        self.admin.deletes_extractor(&old).await.unwrap();
+        let face = self.admin.creates_extractor("Face", Modality::Face).await.unwrap().id;
+        let request = print.drafts_request(&policy).await.unwrap().id;
+        print.completes(&request, "euin", &face).await.unwrap();
+        print.submits(&request).await.unwrap();
+        self.admin.approves(&request).await.unwrap();
+        let cloned = self.manager.clones(&policy, &self.group, "More cards").await.unwrap().id;
+        self.manager.publishes(&cloned).await.unwrap();
+        print.drafts_request(&cloned).await.unwrap();
     }
 
     async fn authorities_come_and_go(&self) -> Authority {
