@@ -18,6 +18,7 @@ mod generated_docs;
 pub mod ids;
 pub mod installation;
 pub mod issuance;
+pub mod jwk;
 #[cfg(test)]
 mod laws;
 pub mod log_entry;
