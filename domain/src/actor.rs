@@ -132,6 +132,12 @@ pub enum Operation {
     ConfirmProposal,
     RefuseProposal,
     ReadProposal,
+    CreateOidcClient,
+    UpdateOidcClient,
+    RotateOidcClientKey,
+    RetireOidcClientKey,
+    DeactivateOidcClient,
+    ReadOidcClient,
     ReadHistory,
 }
 
@@ -172,6 +178,7 @@ fn is_read(operation: Operation) -> bool {
             | ReadPolicyRequest
             | ReadApiKey
             | ReadProposal
+            | ReadOidcClient
             | ReadHistory
     )
 }
@@ -221,9 +228,14 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
         | ReadPartner
         | ReadPolicyRequest
         | ReadApiKey
+        | ReadOidcClient
         | ReadHistory => Some(On::Own),
         RequestPolicy | WithdrawPolicyRequest if uses_policies(role) => Some(On::Own),
         GenerateApiKey | DeactivateApiKey if uses_policies(role) => Some(On::Own),
+        CreateOidcClient | UpdateOidcClient | DeactivateOidcClient if uses_policies(role) => {
+            Some(On::Own)
+        }
+        RotateOidcClientKey | RetireOidcClientKey if uses_policies(role) => Some(On::Own),
         _ => None,
     }
 }

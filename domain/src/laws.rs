@@ -1,6 +1,7 @@
 //! Laws that hold for every noun, whatever is asked of it in whatever order.
 
 use crate::api_key::{self, ApiKey, Grant};
+use crate::oidc_client::{self, Entitlement, NewClient, OidcClient, PublicKey, Settings};
 use crate::partner::{self, AcceptedCertificate, Partner, PrivateReference, Registration};
 use crate::policy::{self, Content, Policy};
 use crate::policy_document::PolicyType;
@@ -14,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use uuid::Uuid;
 
@@ -77,6 +79,7 @@ laws! {
     policy_requests_obey_the_laws: PolicyRequest, a_policy_request_command();
     api_keys_obey_the_laws: ApiKey, an_api_key_command();
     proposals_obey_the_laws: Proposal, a_proposal_command();
+    oidc_clients_obey_the_laws: OidcClient, an_oidc_client_command();
 }
 
 /// Few different values, so that the same one comes again.
@@ -256,4 +259,35 @@ fn a_proposed() -> impl Strategy<Value = Proposed> {
 /// Few different instants, so that some are before an end and some after it.
 fn an_instant() -> impl Strategy<Value = DateTime<Utc>> {
     (0..4_i64).prop_map(|hours| DateTime::UNIX_EPOCH + TimeDelta::hours(hours))
+}
+
+fn an_oidc_client_command() -> impl Strategy<Value = oidc_client::Command> {
+    use oidc_client::Command::{Create, Deactivate, Expire, Resume, Suspend, Update};
+    use oidc_client::Command::{RetireKey, RotateKey};
+    let create = |(partner, settings, key): (String, Settings, PublicKey)| {
+        let (partner_id, policy_id) = (partner.as_str().into(), partner.as_str().into());
+        let entitlement = Entitlement { claims: vec![partner], acr_values: Vec::new() };
+        Create(NewClient { partner_id, policy_id, settings, key, entitlement })
+    };
+    let rotate = |(key, overlap_until, now)| RotateKey { key, overlap_until, now };
+    let retire = |(key_id, reason, now)| RetireKey { key_id, reason, now };
+    prop_oneof![
+        (a_word(), some_settings(), a_public_key()).prop_map(create),
+        some_settings().prop_map(Update),
+        (a_public_key(), an_instant(), an_instant()).prop_map(rotate),
+        (a_word(), a_reason(), an_instant()).prop_map(retire),
+        a_reason().prop_map(Suspend),
+        a_reason().prop_map(Resume),
+        a_reason().prop_map(Deactivate),
+        an_instant().prop_map(|now| Expire { now }),
+    ]
+}
+
+fn some_settings() -> impl Strategy<Value = Settings> {
+    a_word().prop_map(|name| Settings { name, ..Settings::default() })
+}
+
+fn a_public_key() -> impl Strategy<Value = PublicKey> {
+    let key = |(kid, thumbprint)| PublicKey { kid, thumbprint, jwk: BTreeMap::new() };
+    (a_word(), a_word()).prop_map(key)
 }

@@ -22,6 +22,7 @@ pub mod jwk;
 #[cfg(test)]
 mod laws;
 pub mod log_entry;
+pub mod oidc_client;
 pub mod partner;
 pub mod policy;
 pub mod policy_document;
