@@ -2,6 +2,7 @@
 
 use crate::support::actors::Market;
 use crate::support::http::App;
+use crate::support::jwk;
 use chrono::TimeDelta;
 use domain::actor::Role;
 use serde_json::{Value, json};
@@ -68,7 +69,12 @@ async fn without_a_token_nobody_learns_anything() {
 }
 
 /// Every mutation, with an input that names things of somebody else.
-fn mutations(market: &Market, request: &str, key: &str) -> Vec<(&'static str, Value)> {
+fn mutations(
+    market: &Market,
+    request: &str,
+    key: &str,
+    client: &str,
+) -> Vec<(&'static str, Value)> {
     let reason = "because";
     let partner = market.alice.partner.as_str();
     let (group, policy) = (market.group.as_str(), market.policy.as_str());
@@ -78,6 +84,7 @@ fn mutations(market: &Market, request: &str, key: &str) -> Vec<(&'static str, Va
     draft["policyType"] = json!("AUTH");
     let trust = json!({"partnerDomain": "AUTH", "certificateData": market.authority.pem()});
     let trusted = json!({"trustCertificateId": "x", "reason": reason});
+    let created = json!({"partnerId": partner, "policyId": policy, "publicKey": "{}"});
     vec![
         ("suspendPartner", json!({"partnerId": partner, "reason": reason})),
         ("reactivatePartner", json!({"partnerId": partner, "reason": reason})),
@@ -104,7 +111,19 @@ fn mutations(market: &Market, request: &str, key: &str) -> Vec<(&'static str, Va
         ("deactivateApiKey", json!({"apiKeyId": key, "reason": reason})),
         ("confirmProposal", json!({"proposalId": "x"})),
         ("refuseProposal", json!({"proposalId": "x", "reason": reason})),
+        ("createOidcClient", of_client(created)),
+        ("updateOidcClient", of_client(json!({"oidcClientId": client}))),
+        ("rotateOidcClientKey", json!({"oidcClientId": client, "publicKey": "{}"})),
+        ("retireOidcClientKey", json!({"oidcClientId": client, "keyId": "k", "reason": reason})),
+        ("deactivateOidcClient", json!({"oidcClientId": client, "reason": reason})),
     ]
+}
+
+fn of_client(mut input: Value) -> Value {
+    input["name"] = json!("n");
+    input["logoUri"] = json!("https://acme.example/logo.png");
+    input["redirectUris"] = json!(["https://acme.example"]);
+    input
 }
 
 #[tokio::test]
@@ -113,10 +132,18 @@ async fn every_mutation_is_guarded_against_strangers_and_readers() {
     let market = Market::open(&app.node).await;
     let request = market.approved_request().await;
     let key = market.alice.generates_key(&market.policy, "one").await.unwrap().id;
+    let (policy, _) = market.sign_in_policy(&market.alice).await;
+    let client = market.alice.creates_client(&policy, &jwk::key(1)).await.unwrap().id;
     let before: i64 = app.installation.database.ask("select max(position) from events").await;
 
-    let tried = mutations(&market, &request, &key);
-    let not_found = ["API_KEY_NOT_FOUND", "FORBIDDEN", "PARTNER_NOT_FOUND", "REQUEST_NOT_FOUND"];
+    let tried = mutations(&market, &request, &key, &client);
+    let not_found = [
+        "API_KEY_NOT_FOUND",
+        "FORBIDDEN",
+        "OIDC_CLIENT_NOT_FOUND",
+        "PARTNER_NOT_FOUND",
+        "REQUEST_NOT_FOUND",
+    ];
     for (mutation, input) in &tried {
         let mallory = app.partner("mallory").does(mutation, input.clone(), "position").await;
         assert!(not_found.contains(&mallory.codes().concat().as_str()), "{mutation}: {mallory:?}");
@@ -143,13 +170,17 @@ async fn a_stranger_gets_the_same_answer_for_what_is_not_his_as_for_what_does_no
     let market = Market::open(&app.node).await;
     let request = market.approved_request().await;
     let key = market.alice.generates_key(&market.policy, "one").await.unwrap().id;
-    let query = "query($p: ID!, $r: ID!, $k: ID!) { partner(id: $p) { id }
-        policyRequest(id: $r) { id } apiKey(id: $k) { id } partners { totalCount nodes { id } }
-        policyRequests { totalCount } apiKeys { totalCount } }";
+    let (policy, _) = market.sign_in_policy(&market.alice).await;
+    let client = market.alice.creates_client(&policy, &jwk::key(1)).await.unwrap().id;
+    let query = "query($p: ID!, $r: ID!, $k: ID!, $c: ID!) { partner(id: $p) { id }
+        policyRequest(id: $r) { id } apiKey(id: $k) { id } oidcClient(id: $c) { id }
+        partners { totalCount nodes { id } } policyRequests { totalCount } apiKeys { totalCount }
+        oidcClients { totalCount } }";
     let mallory = app.partner("mallory");
-    let real = json!({"p": market.alice.partner, "r": request, "k": key});
+    let real = json!({"p": market.alice.partner, "r": request, "k": key, "c": client});
     let real = mallory.asks(query, real).await;
-    let invented = mallory.asks(query, json!({"p": "no", "r": "no", "k": "no"})).await;
+    let invented = json!({"p": "no", "r": "no", "k": "no", "c": "no"});
+    let invented = mallory.asks(query, invented).await;
     assert_eq!(real.data(), invented.data());
     assert_eq!(real.data()["partners"]["totalCount"], 0);
 

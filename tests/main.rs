@@ -7,6 +7,7 @@ mod bad_input;
 mod demo;
 mod embedded_postgres;
 mod main_job;
+mod oidc_client;
 mod outage;
 mod proofs;
 mod proposal;

@@ -4,6 +4,9 @@
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use domain::api_key::{self, ApiKey, Grant};
+use domain::oidc_client::{
+    self, AuthMethod, Entitlement, GrantType, LocalName, NewClient, OidcClient, PublicKey, Settings,
+};
 use domain::partner::{self, AcceptedCertificate, Partner, PrivateReference, Registration};
 use domain::policy::{self, Content, Policy};
 use domain::policy_document::PolicyType;
@@ -16,6 +19,7 @@ use domain::{Decide, Reason};
 use projections::log::LogRow;
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use strum::VariantNames;
@@ -150,6 +154,49 @@ fn every_event_of_a_proposal_is_kept() {
     ]);
 }
 
+#[test]
+fn every_event_of_an_oidc_client_is_kept() {
+    let settings = || Settings {
+        name: "Größte Bank".to_owned(),
+        names: vec![LocalName {
+            language: "fra".to_owned(),
+            name: "La plus grande banque".to_owned(),
+        }],
+        logo_uri: "https://bank.example/logo.png".to_owned(),
+        redirect_uris: vec!["https://bank.example/callback".to_owned()],
+        grant_types: BTreeSet::from([GrantType::AuthorizationCode]),
+        auth_methods: BTreeSet::from([AuthMethod::PrivateKeyJwt]),
+    };
+    let key = |kid: &str| {
+        let x = "XgpeW3gij3dtaC-sJfkrvGDC22zqNbwb7O9HoSNcg8c";
+        let jwk = [("crv", "Ed25519"), ("kid", kid), ("kty", "OKP"), ("x", x)];
+        let thumbprint = "EnZOyBwIztDcburvz411_OiPoFLlaBr1Xw6OnEjoV5E".to_owned();
+        let jwk = jwk.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        PublicKey { kid: kid.to_owned(), thumbprint, jwk }
+    };
+    let created = oidc_client::Event::Created(NewClient {
+        partner_id: "bank".into(),
+        policy_id: "kyc".into(),
+        settings: settings(),
+        key: key("2026"),
+        entitlement: Entitlement {
+            claims: vec!["name".to_owned()],
+            acr_values: vec!["mosip:idp:acr:generated-code".to_owned()],
+        },
+    });
+    let kid = || "2026".to_owned();
+    are_kept::<OidcClient>(vec![
+        created,
+        oidc_client::Event::Updated(settings()),
+        oidc_client::Event::KeyRotated { key: key("2027"), overlap_until: instant() },
+        oidc_client::Event::KeyRetired { kid: kid(), reason: reason() },
+        oidc_client::Event::KeyExpired { kid: kid(), expired_at: instant() },
+        oidc_client::Event::Suspended { reason: reason() },
+        oidc_client::Event::Resumed { reason: reason() },
+        oidc_client::Event::Deactivated { reason: reason() },
+    ]);
+}
+
 /// A kind that is gone from the program is still in somebody's log.
 #[test]
 fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
@@ -161,6 +208,7 @@ fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
         names::<PolicyRequest>(),
         names::<ApiKey>(),
         names::<Proposal>(),
+        names::<OidcClient>(),
     ]
     .concat();
     for file in std::fs::read_dir("stored_events").unwrap() {

@@ -16,6 +16,7 @@ mod history;
 mod list;
 mod loader;
 mod me;
+mod oidc_client;
 mod partner;
 mod policy;
 mod policy_group;

@@ -129,5 +129,6 @@ things!(
     policy::Policy,
     policy_request::PolicyRequest,
     api_key::ApiKey,
-    proposal::Proposal
+    proposal::Proposal,
+    oidc_client::OidcClient
 );

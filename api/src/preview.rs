@@ -5,6 +5,7 @@ use crate::errors::{Result, answer};
 use crate::scalars::Position;
 use async_graphql::{Context, Object, SimpleObject};
 use commands::api_key::DeactivateApiKey;
+use commands::oidc_client::{DeactivateOidcClient, RetireOidcClientKey};
 use commands::partner::{DeactivatePartner, ReactivatePartner, SuspendPartner};
 use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
 use commands::policy_group::DeactivatePolicyGroup;
@@ -88,4 +89,6 @@ previews! {
     revoke_policy_request(RevokePolicyRequest);
     deactivate_api_key(DeactivateApiKey);
     confirm_proposal(ConfirmProposal);
+    retire_oidc_client_key(RetireOidcClientKey);
+    deactivate_oidc_client(DeactivateOidcClient);
 }

@@ -1,8 +1,8 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, history, me, partner, policy, policy_group, policy_request, preview, proposal,
-    trust_certificate,
+    api_key, history, me, oidc_client, partner, policy, policy_group, policy_request, preview,
+    proposal, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -17,6 +17,7 @@ pub struct Query(
     policy_request::PolicyRequestQuery,
     api_key::ApiKeyQuery,
     proposal::ProposalQuery,
+    oidc_client::OidcClientQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );
@@ -31,6 +32,7 @@ pub struct Mutation(
     policy_request::PolicyRequestMutation,
     api_key::ApiKeyMutation,
     proposal::ProposalMutation,
+    oidc_client::OidcClientMutation,
 );
 
 /// The schema of this program.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
 use domain::aggregate::Expires;
+use domain::oidc_client::OidcClient;
 use domain::proposal::Proposal;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
@@ -53,7 +54,7 @@ impl Expiring {
 }
 
 /// Every noun of which something expires.
-const EXPIRING: &[Expiring] = &[Expiring::of::<Proposal>()];
+const EXPIRING: &[Expiring] = &[Expiring::of::<Proposal>(), Expiring::of::<OidcClient>()];
 
 impl Commands {
     /// Tells what expires, as long as it runs.

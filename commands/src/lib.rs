@@ -8,6 +8,7 @@ pub mod event_store;
 pub mod expiry;
 pub mod installation;
 pub mod keys;
+pub mod oidc_client;
 pub mod partner;
 pub mod policy;
 pub mod policy_group;

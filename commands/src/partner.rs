@@ -10,6 +10,7 @@ use domain::api_key;
 use domain::certificate::{Certificate, CertificatePolicy, check_partner_certificate};
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::issuance::CounterSigning;
+use domain::oidc_client;
 use domain::partner::{
     AcceptedCertificate, Command, Contact, Partner, Profile, Refusal, Registration, check_id,
     check_presentation, check_registration,
@@ -22,6 +23,7 @@ use domain::text::{Checks, normal, squeezed};
 use domain::{Finding, Reason};
 use projections::api_key::Row as Key;
 use projections::held::{Held, live_of_partner};
+use projections::oidc_client::Row as Client;
 use projections::policy_request::Row as PolicyRequestRow;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -99,7 +101,7 @@ decision_input!(/// Lifts a suspension.
 decision_input!(/// Ends a partner for good.
     DeactivatePartner, "DeactivatePartnerInput", "deactivatePartner");
 
-/// The fence of everything a partner holds: requests and keys.
+/// The fence of everything a partner holds: requests, keys and clients.
 pub(crate) fn holds(partner: &str) -> String {
     format!("partner/{partner}:holds")
 }
@@ -223,7 +225,7 @@ impl Commands {
         })
     }
 
-    /// Stops a partner and its keys for a while.
+    /// Stops a partner, its keys and its clients for a while.
     pub async fn suspend_partner(&self, request: &Request, input: &SuspendPartner) -> Result<Done> {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
         self.run(request, input, stream, |unit| async move {
@@ -231,14 +233,15 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Suspend(reason.clone()))? {
-                each::<Key>(&unit, &partner, api_key::Command::Suspend(reason)).await?;
+                each::<Key>(&unit, &partner, api_key::Command::Suspend(reason.clone())).await?;
+                each::<Client>(&unit, &partner, oidc_client::Command::Suspend(reason)).await?;
             }
             Ok(partner.done())
         })
         .await
     }
 
-    /// Lifts the suspension of a partner, and of exactly the keys that it stopped.
+    /// Lifts the suspension of a partner, and of exactly the keys and clients that it stopped.
     pub async fn reactivate_partner(
         &self,
         request: &Request,
@@ -250,14 +253,15 @@ impl Commands {
             let (mut partner, reason) =
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Reactivate(reason.clone()))? {
-                each::<Key>(&unit, &partner, api_key::Command::Resume(reason)).await?;
+                each::<Key>(&unit, &partner, api_key::Command::Resume(reason.clone())).await?;
+                each::<Client>(&unit, &partner, oidc_client::Command::Resume(reason)).await?;
             }
             Ok(partner.done())
         })
         .await
     }
 
-    /// Ends a partner for good, with its keys and its open and approved requests.
+    /// Ends a partner for good, with its keys, its clients and its open and approved requests.
     pub async fn deactivate_partner(
         &self,
         request: &Request,
@@ -360,6 +364,8 @@ pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result
     let (mut partner, reason) = standing(unit, operation, &input.partner_id, &input.reason).await?;
     if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
         each::<Key>(unit, &partner, api_key::Command::Deactivate(reason.clone())).await?;
+        let end = oidc_client::Command::Deactivate(reason.clone());
+        each::<Client>(unit, &partner, end).await?;
         let end = policy_request::Command::End(reason);
         for ended in each::<PolicyRequestRow>(unit, &partner, end).await? {
             crate::policy_request::release_link(unit, &ended);

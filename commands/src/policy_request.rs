@@ -4,15 +4,19 @@ use crate::event_store::{Name, StreamId};
 use crate::unit::{Decided, Stream, Unit};
 use crate::{Commands, Done, Request, Result, input, new_id};
 use async_graphql::InputObject;
+use cqrs_es::Aggregate;
 use domain::actor::Operation;
-use domain::api_key::{self, ApiKey};
+use domain::api_key;
 use domain::ids::{PartnerId, PolicyId, PolicyRequestId};
+use domain::oidc_client;
 use domain::partner::{self, Partner};
 use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
 use domain::policy_request::{Command, Comment, Link, PolicyRequest, Refusal};
 use domain::{Finding, Reason};
-use projections::held::live_under_policy;
+use projections::api_key::Row as Key;
+use projections::held::{Held, live_under_policy};
+use projections::oidc_client::Row as Client;
 use serde::Serialize;
 
 /// A partner's wish to work under a policy.
@@ -75,7 +79,7 @@ pub struct WithdrawPolicyRequest {
 }
 input!(WithdrawPolicyRequest, "withdrawPolicyRequest");
 
-/// Ends an approved request, and the keys under it.
+/// Ends an approved request, and the keys and clients under it.
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "RevokePolicyRequestInput")]
 pub struct RevokePolicyRequest {
@@ -180,7 +184,7 @@ impl Commands {
         .await
     }
 
-    /// Ends an approved request, and every key of the partner under its policy.
+    /// Ends an approved request, and every key and client of the partner under its policy.
     pub async fn revoke_policy_request(
         &self,
         request: &Request,
@@ -195,7 +199,7 @@ impl Commands {
             let was_approved = matches!(*stream, PolicyRequest::Approved(_));
             let decided = end(&unit, &mut stream, Command::Revoke(reason.clone()))?;
             if was_approved {
-                end_keys(&unit, &stream, &reason).await?;
+                end_what_it_allowed(&unit, &stream, reason).await?;
             }
             Ok(decided)
         })
@@ -256,15 +260,30 @@ async fn owner(unit: &Unit, stream: &Stream<PolicyRequest>) -> Result<Stream<Par
     unit.load::<Partner>(partner).await
 }
 
-/// Keys live no longer than the approval they were generated under.
-async fn end_keys(unit: &Unit, stream: &Stream<PolicyRequest>, reason: &Reason) -> Result<()> {
+/// Keys and clients live no longer than the approval they were made under.
+async fn end_what_it_allowed(
+    unit: &Unit,
+    stream: &Stream<PolicyRequest>,
+    reason: Reason,
+) -> Result<()> {
     let Some(link) = stream.link() else { return Ok(()) };
     unit.fence(crate::partner::holds(link.partner_id.as_str())).await?;
-    let (partner, policy) = (&link.partner_id, &link.policy_id);
-    let keys = live_under_policy::<projections::api_key::Row>(unit.pool(), partner, policy).await?;
     unit.because_of(stream);
-    for mut key in unit.load_many::<ApiKey>(&keys).await? {
-        unit.decide(&mut key, api_key::Command::Deactivate(reason.clone()))?;
+    each::<Key>(unit, link, api_key::Command::Deactivate(reason.clone())).await?;
+    each::<Client>(unit, link, oidc_client::Command::Deactivate(reason)).await
+}
+
+/// Decides about everything of one kind that the partner holds under the policy and that has not
+/// ended.
+async fn each<R>(unit: &Unit, link: &Link, command: <R::Noun as Aggregate>::Command) -> Result<()>
+where
+    R: Held,
+    <R::Noun as Aggregate>::Command: Clone,
+    Vec<Finding>: From<<R::Noun as Aggregate>::Error>,
+{
+    let held = live_under_policy::<R>(unit.pool(), &link.partner_id, &link.policy_id).await?;
+    for mut stream in unit.load_many::<R::Noun>(&held).await? {
+        unit.decide(&mut stream, command.clone())?;
     }
     Ok(())
 }

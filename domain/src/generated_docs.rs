@@ -15,7 +15,8 @@ fn the_docs_tell_every_state_machine() {
         written from the code (`domain/src/generated_docs.rs`). `→` an event; *nothing*: a repeated \
         wish, which is no error; else the code of the refusal. A command is what the noun is asked; \
         which mutation asks it, and what is read before, stands in `commands/src/<noun>.rs`.\n";
-    let machines = [crate::proposal::tests::machine().table()];
+    let machines =
+        [crate::oidc_client::tests::machine().table(), crate::proposal::tests::machine().table()];
     is_current("state-machines.md", &format!("{head}{}", machines.concat()));
 }
 

@@ -21,7 +21,7 @@ use crate::text::Checks;
 use crate::{Finding, Reason};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strum::{IntoStaticStr, VariantNames};
@@ -34,7 +34,7 @@ pub const DEFAULT_OVERLAP: TimeDelta = TimeDelta::days(7);
 pub const MAX_OVERLAP: TimeDelta = TimeDelta::days(30);
 
 /// A wish about one client.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Make it known. That the partner is active and its request approved has been read before.
     Create(NewClient),
@@ -112,13 +112,14 @@ pub fn client_id(key: &Jwk) -> OidcClientId {
     BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes())).as_str().into()
 }
 
-/// A checked end of the older key: within [`MAX_OVERLAP`]. A time that has passed means at once.
+/// A checked end of the older key, in whole microseconds as PostgreSQL keeps it: within
+/// [`MAX_OVERLAP`]. A time that has passed means at once.
 pub fn overlap(
     checks: &mut Checks,
     wished: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let until = wished.unwrap_or(now + DEFAULT_OVERLAP).max(now);
+    let until = wished.unwrap_or(now + DEFAULT_OVERLAP).max(now).trunc_subsecs(6);
     checks.add_if(until > now + MAX_OVERLAP, || {
         let message = "The older key can stay live for at most 30 days.";
         Finding::new("OVERLAP_TOO_LONG", "overlapUntil", message)
@@ -188,7 +189,7 @@ impl Refusal {
 }
 
 /// Where a client stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum OidcClient {
     /// Not created.
     #[default]
@@ -452,4 +453,4 @@ impl Actions for OidcClient {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,6 +9,7 @@ pub mod held;
 pub mod history;
 pub mod log;
 pub mod migrate;
+pub mod oidc_client;
 pub mod page;
 pub mod partner;
 pub mod policy;
@@ -24,7 +25,7 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 7] = [
+pub const TABLES: [ReadTable; 8] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
@@ -32,6 +33,7 @@ pub const TABLES: [ReadTable; 7] = [
     ReadTable::of::<policy_request::Row>(),
     ReadTable::of::<api_key::Row>(),
     ReadTable::of::<proposal::Row>(),
+    ReadTable::of::<oidc_client::Row>(),
 ];
 
 /// The live schema of the read tables.

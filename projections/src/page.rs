@@ -56,6 +56,7 @@ pub trait SortKey: InputType + Copy + Send + Sync + std::fmt::Debug {
 #[graphql(concrete(name = "PolicyRequestOrder", params(crate::policy_request::PolicyRequestSort)))]
 #[graphql(concrete(name = "ProposalOrder", params(crate::proposal::ProposalSort)))]
 #[graphql(concrete(name = "ApiKeyOrder", params(crate::api_key::ApiKeySort)))]
+#[graphql(concrete(name = "OidcClientOrder", params(crate::oidc_client::OidcClientSort)))]
 pub struct Order<S: SortKey> {
     /// The column; rows with equal values are sorted by id.
     pub field: S,

@@ -8,6 +8,7 @@ use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{Aggregate, EventStore as _};
 use domain::Decide;
 use domain::api_key::ApiKey;
+use domain::oidc_client::OidcClient;
 use domain::partner::Partner;
 use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
@@ -39,6 +40,7 @@ async fn a_busy_day_has_every_event_there_is() {
         names::<PolicyRequest>(domain::policy_request::Event::VARIANTS),
         names::<ApiKey>(domain::api_key::Event::VARIANTS),
         names::<Proposal>(domain::proposal::Event::VARIANTS),
+        names::<OidcClient>(domain::oidc_client::Event::VARIANTS),
         names::<TrustCertificate>(domain::trust_certificate::Event::VARIANTS),
     ]
     .concat()
@@ -61,6 +63,7 @@ async fn every_stream_loads_through_the_stock_store_of_cqrs_es() {
         loads::<PolicyRequest>(&node, &log).await,
         loads::<ApiKey>(&node, &log).await,
         loads::<Proposal>(&node, &log).await,
+        loads::<OidcClient>(&node, &log).await,
         loads::<TrustCertificate>(&node, &log).await,
     ];
     assert!(loaded.iter().all(|streams| *streams > 0), "{loaded:?}");

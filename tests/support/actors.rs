@@ -2,6 +2,10 @@
 
 use super::certificates::Authority;
 use ::commands::api_key::{DeactivateApiKey, GenerateApiKey};
+use ::commands::oidc_client::{
+    CreateOidcClient, DeactivateOidcClient, OidcClientSettings, RetireOidcClientKey,
+    RotateOidcClientKey, UpdateOidcClient,
+};
 use ::commands::partner::{
     DeactivatePartner, ReactivatePartner, RegisterPartner, SuspendPartner, UploadPartnerCertificate,
 };
@@ -20,6 +24,7 @@ use ::commands::trust_certificate::{
     DisableTrustCertificate, EnableTrustCertificate, UploadTrustCertificate,
 };
 use ::commands::{Commands, Done, Request, Result};
+use chrono::{DateTime, Utc};
 use domain::actor::{Actor, Role};
 use domain::certificate::Certificate;
 use domain::policy_document::PolicyType;
@@ -269,6 +274,58 @@ impl Person {
         };
         self.node.generate_api_key(&self.request(), &input).await
     }
+
+    /// Creates an OIDC client under an approved policy.
+    pub async fn creates_client(&self, policy: &str, key: &Value) -> Result<Done> {
+        let input = CreateOidcClient {
+            partner_id: self.partner.as_str().into(),
+            policy_id: policy.into(),
+            public_key: key.to_string(),
+            settings: client_settings("Portal"),
+            idempotency_key: self.idempotency_key.clone(),
+        };
+        self.node.create_oidc_client(&self.request(), &input).await
+    }
+
+    /// Gives an OIDC client another name.
+    pub async fn renames_client(&self, client: &str, name: &str) -> Result<Done> {
+        let input = UpdateOidcClient {
+            oidc_client_id: client.into(),
+            settings: client_settings(name),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.update_oidc_client(&self.request(), &input).await
+    }
+
+    /// Adds a key to an OIDC client; the older one ends then, or after a week.
+    pub async fn rotates_client_key(
+        &self,
+        client: &str,
+        key: &Value,
+        overlap_until: Option<DateTime<Utc>>,
+    ) -> Result<Done> {
+        let input = RotateOidcClientKey {
+            oidc_client_id: client.into(),
+            public_key: key.to_string(),
+            overlap_until,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.rotate_oidc_client_key(&self.request(), &input).await
+    }
+
+    /// Ends one of two live keys of an OIDC client.
+    pub async fn retires_client_key(&self, client: &str, key: &Value) -> Result<Done> {
+        let input = RetireOidcClientKey {
+            oidc_client_id: client.into(),
+            key_id: super::jwk::thumbprint(key),
+            reason: "For a test".to_owned(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.retire_oidc_client_key(&self.request(), &input).await
+    }
 }
 
 /// Wishes that name one thing, tell a reason, and carry what every wish may carry.
@@ -315,11 +372,30 @@ verbs! {
     refuses: refuse_proposal(RefuseProposal, proposal_id);
     /// Ends a key.
     ends_key: deactivate_api_key(DeactivateApiKey, api_key_id);
+    /// Ends an OIDC client.
+    ends_client: deactivate_oidc_client(DeactivateOidcClient, oidc_client_id);
 }
 
 /// A valid document of an authentication policy.
 pub fn document() -> Value {
     json!({"authTokenType": "policy", "allowedAuthTypes": [], "allowedKycAttributes": []})
+}
+
+/// A document under which OIDC clients can work.
+pub fn sign_in_document() -> Value {
+    json!({"authTokenType": "policy", "allowedKycAttributes": [{"attributeName": "fullName"}],
+           "allowedAuthTypes": [{"authType": "otp", "mandatory": false}]})
+}
+
+fn client_settings(name: &str) -> OidcClientSettings {
+    OidcClientSettings {
+        name: name.to_owned(),
+        names: Vec::new(),
+        logo_uri: "https://portal.example/logo.png".to_owned(),
+        redirect_uris: vec!["https://portal.example/callback".to_owned()],
+        grant_types: None,
+        client_auth_methods: None,
+    }
 }
 
 /// A market at work: a trusted authority, an open group with a published policy, and Alice, whose
@@ -366,6 +442,17 @@ impl Market {
         request
     }
 
+    /// A published policy for OIDC clients, for which a person's partner was approved by the request
+    /// that is told too.
+    pub async fn sign_in_policy(&self, person: &Person) -> (String, String) {
+        let draft = self.manager.drafts_with(&self.group, "Sign-in", sign_in_document()).await;
+        let policy = draft.unwrap().id;
+        self.manager.publishes(&policy).await.unwrap();
+        let request = person.requests(&policy).await.unwrap().id;
+        self.admin.approves(&request).await.unwrap();
+        (policy, request)
+    }
+
     /// Any command that succeeds and concerns nobody.
     pub async fn anything(&self) -> Result<Done> {
         self.manager.creates_group(&::commands::new_id().to_string()).await
@@ -378,6 +465,7 @@ impl Market {
         self.requests_take_every_way(&partner(node, "bob"), &issuer).await;
         self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
         self.proposals_take_every_way(node).await;
+        self.clients_come_and_go(&partner(node, "dora")).await;
     }
 
     async fn manager_works(&self) {
@@ -442,5 +530,23 @@ impl Market {
         let late = ::commands::now() + domain::proposal::MAX_WAIT;
         node.tell_expired(late).await.unwrap();
         assert!(second_admin(node).confirms(&lapses).await.is_err());
+    }
+
+    async fn clients_come_and_go(&self, dora: &Person) {
+        self.welcome(dora).await;
+        let (policy, request) = self.sign_in_policy(dora).await;
+        let keys = [1, 2, 3, 4].map(super::jwk::key);
+        let portal = dora.creates_client(&policy, &keys[0]).await.unwrap().id;
+        dora.renames_client(&portal, "Shop").await.unwrap();
+        dora.rotates_client_key(&portal, &keys[1], None).await.unwrap();
+        dora.retires_client_key(&portal, &keys[0]).await.unwrap();
+        let now = ::commands::now();
+        dora.rotates_client_key(&portal, &keys[2], Some(now)).await.unwrap();
+        dora.node.tell_expired(::commands::now()).await.unwrap();
+        let app = dora.creates_client(&policy, &keys[3]).await.unwrap().id;
+        self.admin.suspends(&dora.partner).await.unwrap();
+        self.admin.reactivates(&dora.partner).await.unwrap();
+        dora.ends_client(&app).await.unwrap();
+        self.admin.revokes(&request).await.unwrap();
     }
 }

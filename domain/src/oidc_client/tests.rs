@@ -1,5 +1,6 @@
 use super::*;
 use crate::aggregate::given;
+use crate::generated_docs::StateMachine;
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap()
@@ -49,6 +50,36 @@ fn suspended() -> Event {
 
 fn deactivated() -> Event {
     Event::Deactivated { reason: reason() }
+}
+
+pub(crate) fn machine() -> StateMachine<OidcClient> {
+    let end = now() + DEFAULT_OVERLAP;
+    let other = Settings { name: "Shop".to_owned(), ..Settings::default() };
+    let rotated = || rotated("two", end);
+    StateMachine {
+        states: vec![
+            ("", vec![]),
+            ("with one key", vec![created()]),
+            ("with two keys", vec![created(), rotated()]),
+            ("", vec![created(), rotated(), suspended()]),
+            ("", vec![created(), rotated(), deactivated()]),
+        ],
+        commands: vec![
+            ("", Command::Create(new_client())),
+            ("", Command::Update(other)),
+            ("to the same", Command::Update(new_client().settings)),
+            ("", rotate("three", now())),
+            ("after the overlap", rotate("three", end)),
+            ("to the newest key", rotate("two", now())),
+            ("", retire("one", now())),
+            ("after the overlap", retire("two", end)),
+            ("", Command::Suspend(reason())),
+            ("", Command::Resume(reason())),
+            ("", Command::Deactivate(reason())),
+            ("during the overlap", Command::Expire { now: now() }),
+            ("after the overlap", Command::Expire { now: end }),
+        ],
+    }
 }
 
 /// Two keys, the older one until a week from now.
