@@ -133,7 +133,7 @@ async fn every_mutation_is_guarded_against_strangers_and_readers() {
     let request = market.approved_request().await;
     let key = market.alice.generates_key(&market.policy, "one").await.unwrap().id;
     let (policy, _) = market.sign_in_policy(&market.alice).await;
-    let client = market.alice.creates_client(&policy, &jwk::key(1)).await.unwrap().id;
+    let client = market.alice.creates_client(&policy, &jwk::key("1")).await.unwrap().id;
     let before: i64 = app.installation.database.ask("select max(position) from events").await;
 
     let tried = mutations(&market, &request, &key, &client);
@@ -171,7 +171,7 @@ async fn a_stranger_gets_the_same_answer_for_what_is_not_his_as_for_what_does_no
     let request = market.approved_request().await;
     let key = market.alice.generates_key(&market.policy, "one").await.unwrap().id;
     let (policy, _) = market.sign_in_policy(&market.alice).await;
-    let client = market.alice.creates_client(&policy, &jwk::key(1)).await.unwrap().id;
+    let client = market.alice.creates_client(&policy, &jwk::key("1")).await.unwrap().id;
     let query = "query($p: ID!, $r: ID!, $k: ID!, $c: ID!) { partner(id: $p) { id }
         policyRequest(id: $r) { id } apiKey(id: $k) { id } oidcClient(id: $c) { id }
         partners { totalCount nodes { id } } policyRequests { totalCount } apiKeys { totalCount }

@@ -70,9 +70,9 @@ async fn every_other_text_has_its_limit_too() {
     let group = json!({"name": "n", "description": "d"});
     let (admin, alice) = (app.admin(), app.partner("alice"));
     let (sign_in, _) = market.sign_in_policy(&market.alice).await;
-    let client = market.alice.creates_client(&sign_in, &jwk::key(1)).await.unwrap().id;
+    let client = market.alice.creates_client(&sign_in, &jwk::key("1")).await.unwrap().id;
     let created = json!({"partnerId": partner, "policyId": sign_in,
-                         "publicKey": jwk::key(2).to_string()});
+                         "publicKey": jwk::key("2").to_string()});
     let updated = json!({"oidcClientId": client});
     let retired = json!({"oidcClientId": client, "keyId": "k"});
     let settings = |mut input: Value| {

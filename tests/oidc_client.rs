@@ -43,7 +43,7 @@ impl Place {
 
     /// A client with key 1.
     async fn client(&self) -> String {
-        self.market.alice.creates_client(&self.policy, &jwk::key(1)).await.unwrap().id
+        self.market.alice.creates_client(&self.policy, &jwk::key("1")).await.unwrap().id
     }
 
     async fn rotates(&self, client: &str, key: &Value, until: Option<DateTime<Utc>>) -> Answer {
@@ -80,7 +80,7 @@ async fn a_client_has_the_id_of_its_key_and_what_its_policy_allows() {
         redirectUris grantTypes authMethods claims acrValues partner { id } policy { name }
         publicKeys { kid thumbprint publicKey expiresAt retiredAt }
         allowedActions { action allowed reasonCode } }";
-    let key = jwk::key(1);
+    let key = jwk::key("1");
     let created = place.alice().does("createOidcClient", place.input(&key), selection).await;
     let thumbprint = jwk::thumbprint(&key);
     let mut kept = key.clone();
@@ -140,7 +140,7 @@ async fn a_private_key_is_refused_and_appears_nowhere() {
     let place = Place::open().await;
     let client = place.client().await;
     let secret = "TWFyY28gUG9sbyB3YXMgaGVyZSBpbiAxMjc1LiBIZSBsZWZ0IGEgc2VjcmV0";
-    let mut private = jwk::key(2);
+    let mut private = jwk::key("2");
     private["d"] = json!(secret);
     let mut input = place.input(&private);
     input["idempotencyKey"] = json!("private");
@@ -167,7 +167,7 @@ async fn a_private_key_is_refused_and_appears_nowhere() {
 async fn a_client_needs_an_approved_policy_that_suits_it() {
     let place = Place::open().await;
     let (alice, manager, group) = (&place.market.alice, &place.market.manager, &place.market.group);
-    let key = jwk::key(1);
+    let key = jwk::key("1");
     let with_policy = |policy: &str| {
         let mut input = place.input(&key);
         input["policyId"] = json!(policy);
@@ -202,7 +202,7 @@ async fn only_authentication_partners_have_clients() {
     let certificate = place.market.authority.leaf("Cards").pem();
     let upload = json!({"partnerId": "cards", "certificateData": certificate});
     carl.does("uploadPartnerCertificate", upload, "position").await.payload();
-    let mut input = place.input(&jwk::key(1));
+    let mut input = place.input(&jwk::key("1"));
     input["partnerId"] = json!("cards");
     let refused = carl.does("createOidcClient", input, "position").await;
     assert_eq!(refused.findings(), ["partnerId: PARTNER_TYPE"]);
@@ -233,7 +233,7 @@ async fn settings_are_set_anew_and_a_repeated_wish_changes_nothing() {
 async fn keys_rotate_with_an_overlap_and_their_end_is_told_once() {
     let place = Place::open().await;
     let client = place.client().await;
-    let rotated = place.rotates(&client, &jwk::key(2), None).await;
+    let rotated = place.rotates(&client, &jwk::key("2"), None).await;
     let [new, old] = keys(&rotated).as_slice() else { panic!("two keys") };
     assert_eq!(rotated.payload()["oidcClient"]["id"], json!(client), "the id stays");
     assert_eq!(new["expiresAt"], Value::Null);
@@ -241,9 +241,9 @@ async fn keys_rotate_with_an_overlap_and_their_end_is_told_once() {
     let week = end - commands::now();
     assert!(week < TimeDelta::days(7) && week > TimeDelta::days(7) - TimeDelta::minutes(5));
 
-    let again = place.rotates(&client, &jwk::key(2), None).await;
+    let again = place.rotates(&client, &jwk::key("2"), None).await;
     assert_eq!(again.payload()["oidcClient"]["version"], 2, "a repeated wish changes nothing");
-    let third = place.rotates(&client, &jwk::key(3), None).await;
+    let third = place.rotates(&client, &jwk::key("3"), None).await;
     assert_eq!(third.findings(), ["publicKey: TOO_MANY_KEYS"]);
 
     assert_eq!(place.app.node.tell_expired(end - TimeDelta::seconds(1)).await.unwrap(), 0);
@@ -254,7 +254,7 @@ async fn keys_rotate_with_an_overlap_and_their_end_is_told_once() {
     let told = place.alice().asks(history, json!({"id": client})).await;
     let last = told.data()["history"]["nodes"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["event"], &last["actor"]), (&json!("key_expired"), &json!("system")));
-    assert_eq!(last["data"]["kid"], json!(jwk::thumbprint(&jwk::key(1))));
+    assert_eq!(last["data"]["kid"], json!(jwk::thumbprint(&jwk::key("1"))));
 }
 
 #[tokio::test]
@@ -262,11 +262,11 @@ async fn an_overlap_can_end_at_once_and_never_lasts_longer_than_a_month() {
     let place = Place::open().await;
     let client = place.client().await;
     let month = commands::now() + TimeDelta::days(31);
-    let too_long = place.rotates(&client, &jwk::key(2), Some(month)).await;
+    let too_long = place.rotates(&client, &jwk::key("2"), Some(month)).await;
     assert_eq!(too_long.findings(), ["overlapUntil: OVERLAP_TOO_LONG"]);
     let yesterday = commands::now() - TimeDelta::days(1);
-    place.rotates(&client, &jwk::key(2), Some(yesterday)).await.payload();
-    let third = place.rotates(&client, &jwk::key(3), Some(yesterday)).await;
+    place.rotates(&client, &jwk::key("2"), Some(yesterday)).await.payload();
+    let third = place.rotates(&client, &jwk::key("3"), Some(yesterday)).await;
     assert_eq!(keys(&third).len(), 3, "with one live key another one can come");
 }
 
@@ -274,12 +274,12 @@ async fn an_overlap_can_end_at_once_and_never_lasts_longer_than_a_month() {
 async fn one_of_two_keys_can_be_retired_and_the_last_one_never() {
     let place = Place::open().await;
     let client = place.client().await;
-    let mut named = jwk::key(2);
+    let mut named = jwk::key("2");
     named["kid"] = json!("2027");
     place.rotates(&client, &named, None).await.payload();
     let retired = place.retires(&client, "2027").await;
     assert_ne!(keys(&retired)[0]["retiredAt"], Value::Null);
-    let last = place.retires(&client, &jwk::thumbprint(&jwk::key(1))).await;
+    let last = place.retires(&client, &jwk::thumbprint(&jwk::key("1"))).await;
     assert_eq!(last.findings(), ["keyId: LAST_KEY"]);
     let unknown = place.retires(&client, "2028").await;
     assert_eq!(unknown.findings(), ["keyId: KEY_NOT_FOUND"]);
@@ -291,22 +291,22 @@ async fn one_of_two_keys_can_be_retired_and_the_last_one_never() {
 async fn a_key_belongs_to_one_client_for_ever_and_whose_it_is_is_not_told() {
     let place = Place::open().await;
     let client = place.client().await;
-    place.rotates(&client, &jwk::key(2), None).await.payload();
+    place.rotates(&client, &jwk::key("2"), None).await.payload();
     place.market.alice.ends_client(&client).await.unwrap();
 
     let bob = crate::support::actors::partner(&place.app.node, "bob");
     place.market.welcome(&bob).await;
     let request = bob.requests(&place.policy).await.unwrap().id;
     place.market.admin.approves(&request).await.unwrap();
-    for number in [1, 2] {
-        let mut input = place.input(&jwk::key(number));
+    for taken in ["1", "2"] {
+        let mut input = place.input(&jwk::key(taken));
         input["partnerId"] = json!(bob.partner);
         let refused = place.app.partner("bob").does("createOidcClient", input, "position").await;
         assert_eq!(refused.findings(), ["publicKey: KEY_IN_USE"]);
         assert!(!refused.body.to_string().contains("alice"));
     }
-    let own = bob.creates_client(&place.policy, &jwk::key(3)).await.unwrap().id;
-    let taken = bob.rotates_client_key(&own, &jwk::key(2), None).await;
+    let own = bob.creates_client(&place.policy, &jwk::key("3")).await.unwrap().id;
+    let taken = bob.rotates_client_key(&own, &jwk::key("2"), None).await;
     assert_eq!(crate::support::commands::codes(taken), ["KEY_IN_USE"]);
 }
 
@@ -323,7 +323,7 @@ async fn a_deactivated_client_is_never_changed_again() {
     let ended = place.alice().does("deactivateOidcClient", input, "oidcClient { status }").await;
     assert_eq!(ended.payload()["oidcClient"]["status"], "DEACTIVATED");
 
-    let rotated = place.rotates(&client, &jwk::key(2), None).await;
+    let rotated = place.rotates(&client, &jwk::key("2"), None).await;
     assert_eq!(rotated.findings(), ["oidcClientId: OIDC_CLIENT_DEACTIVATED"]);
     let renamed = place.market.alice.renames_client(&client, "Shop").await;
     assert_eq!(crate::support::commands::codes(renamed), ["OIDC_CLIENT_DEACTIVATED"]);
@@ -334,16 +334,16 @@ async fn a_client_follows_its_partner() {
     let place = Place::open().await;
     let (alice, admin) = (&place.market.alice, &place.market.admin);
     let client = place.client().await;
-    let ended = alice.creates_client(&place.policy, &jwk::key(9)).await.unwrap().id;
+    let ended = alice.creates_client(&place.policy, &jwk::key("9")).await.unwrap().id;
     alice.ends_client(&ended).await.unwrap();
 
     admin.suspends(&alice.partner).await.unwrap();
     let reason = "For a test";
     let expected = json!({"status": "SUSPENDED", "statusReason": reason});
     assert_eq!(place.status_of(&client).await, expected);
-    let refused = place.rotates(&client, &jwk::key(2), None).await;
+    let refused = place.rotates(&client, &jwk::key("2"), None).await;
     assert_eq!(refused.codes(), ["PARTNER_SUSPENDED"]);
-    let new = place.creates(place.input(&jwk::key(2))).await;
+    let new = place.creates(place.input(&jwk::key("2"))).await;
     assert_eq!(new.codes(), ["PARTNER_SUSPENDED"]);
 
     admin.reactivates(&alice.partner).await.unwrap();
@@ -364,7 +364,7 @@ async fn a_client_ends_with_its_partner_and_with_the_approval_it_stands_on() {
 
     let request = alice.requests(&place.policy).await.unwrap().id;
     admin.approves(&request).await.unwrap();
-    let client = alice.creates_client(&place.policy, &jwk::key(2)).await.unwrap().id;
+    let client = alice.creates_client(&place.policy, &jwk::key("2")).await.unwrap().id;
     admin.deactivates(&alice.partner).await.unwrap();
     assert_eq!(place.status_of(&client).await["status"], "DEACTIVATED");
 }
@@ -373,7 +373,7 @@ async fn a_client_ends_with_its_partner_and_with_the_approval_it_stands_on() {
 async fn clients_can_be_found_sorted_and_seen_as_they_were() {
     let place = Place::open().await;
     let client = place.client().await;
-    let second = place.market.alice.creates_client(&place.policy, &jwk::key(2)).await.unwrap();
+    let second = place.market.alice.creates_client(&place.policy, &jwk::key("2")).await.unwrap();
     place.market.alice.renames_client(&client, "Shop").await.unwrap();
     for field in [
         "ID",

@@ -53,7 +53,7 @@ pub struct OidcClientSettings {
     /// Where its logo is found: https, at most 2048 characters.
     pub logo_uri: String,
     /// Where people may be sent back to: 1 to 5 different addresses of at most 2048 characters,
-    /// https, or http on 127.0.0.1, \[::1\] or localhost.
+    /// https, or http on `127.0.0.1`, `[::1]` or `localhost`.
     pub redirect_uris: Vec<String>,
     /// How it may get tokens: by an authorization code when absent.
     pub grant_types: Option<Vec<GrantType>>,

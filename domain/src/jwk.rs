@@ -174,13 +174,12 @@ impl Reading<'_> {
 
     /// A member that is text, if it is there.
     fn text(&mut self, name: &str) -> Option<String> {
-        match self.members.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                self.wrong("JWK_MEMBER_TYPE", name, "The value must be a text.");
-                None
-            }
-        }
+        let value = self.members.get(name)?;
+        let text = value.as_str().map(ToOwned::to_owned);
+        text.or_else(|| {
+            self.wrong("JWK_MEMBER_TYPE", name, "The value must be a text.");
+            None
+        })
     }
 
     fn required(&mut self, name: &str) -> Option<String> {

@@ -445,7 +445,12 @@ impl Market {
     /// A published policy for OIDC clients, for which a person's partner was approved by the request
     /// that is told too.
     pub async fn sign_in_policy(&self, person: &Person) -> (String, String) {
-        let draft = self.manager.drafts_with(&self.group, "Sign-in", sign_in_document()).await;
+        self.sign_in_policy_named("Sign-in", person).await
+    }
+
+    /// The same under a name.
+    pub async fn sign_in_policy_named(&self, name: &str, person: &Person) -> (String, String) {
+        let draft = self.manager.drafts_with(&self.group, name, sign_in_document()).await;
         let policy = draft.unwrap().id;
         self.manager.publishes(&policy).await.unwrap();
         let request = person.requests(&policy).await.unwrap().id;
@@ -535,7 +540,7 @@ impl Market {
     async fn clients_come_and_go(&self, dora: &Person) {
         self.welcome(dora).await;
         let (policy, request) = self.sign_in_policy(dora).await;
-        let keys = [1, 2, 3, 4].map(super::jwk::key);
+        let keys = ["1", "2", "3", "4"].map(super::jwk::key);
         let portal = dora.creates_client(&policy, &keys[0]).await.unwrap().id;
         dora.renames_client(&portal, "Shop").await.unwrap();
         dora.rotates_client_key(&portal, &keys[1], None).await.unwrap();
