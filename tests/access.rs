@@ -2,6 +2,7 @@
 
 use crate::support::actors::Market;
 use crate::support::http::App;
+use crate::support::jwk;
 use chrono::TimeDelta;
 use domain::actor::Role;
 use serde_json::{Value, json};
@@ -76,6 +77,7 @@ fn mutations(
     request: &str,
     key: &str,
     license: &str,
+    client: &str,
 ) -> Vec<(&'static str, Value)> {
     let reason = "because";
     let partner = market.alice.partner.as_str();
@@ -91,6 +93,7 @@ fn mutations(
     let contact = json!({"partnerId": partner, "purpose": "SECURITY", "contactNumber": "1",
                          "emailId": "mallory@example.org"});
     let member = json!({"partnerId": partner, "subject": "mallory", "role": "MANAGER"});
+    let created = json!({"partnerId": partner, "policyId": policy, "publicKey": "{}"});
     vec![
         ("suspendPartner", json!({"partnerId": partner, "reason": reason})),
         ("reactivatePartner", json!({"partnerId": partner, "reason": reason})),
@@ -145,7 +148,19 @@ fn mutations(
         ("deactivateMispLicense", json!({"mispLicenseId": license, "reason": reason})),
         ("confirmProposal", json!({"proposalId": "x"})),
         ("refuseProposal", json!({"proposalId": "x", "reason": reason})),
+        ("createOidcClient", of_client(created)),
+        ("updateOidcClient", of_client(json!({"oidcClientId": client}))),
+        ("rotateOidcClientKey", json!({"oidcClientId": client, "publicKey": "{}"})),
+        ("retireOidcClientKey", json!({"oidcClientId": client, "keyId": "k", "reason": reason})),
+        ("deactivateOidcClient", json!({"oidcClientId": client, "reason": reason})),
     ]
+}
+
+fn of_client(mut input: Value) -> Value {
+    input["name"] = json!("n");
+    input["logoUri"] = json!("https://acme.example/logo.png");
+    input["redirectUris"] = json!(["https://acme.example"]);
+    input
 }
 
 #[tokio::test]
@@ -157,10 +172,18 @@ async fn every_mutation_is_guarded_against_strangers_and_readers() {
     let provider = market.provider().await;
     let (mia, policy) = (&provider.mia, Some(provider.policy.as_str()));
     let license = market.admin.generates_license(mia, policy, "one").await.unwrap().id;
+    let (policy, _) = market.sign_in_policy(&market.alice).await;
+    let client = market.alice.creates_client(&policy, &jwk::key("1")).await.unwrap().id;
     let before: i64 = app.installation.database.ask("select max(position) from events").await;
 
-    let tried = mutations(&market, &request, &key, &license);
-    let not_found = ["API_KEY_NOT_FOUND", "FORBIDDEN", "PARTNER_NOT_FOUND", "REQUEST_NOT_FOUND"];
+    let tried = mutations(&market, &request, &key, &license, &client);
+    let not_found = [
+        "API_KEY_NOT_FOUND",
+        "FORBIDDEN",
+        "OIDC_CLIENT_NOT_FOUND",
+        "PARTNER_NOT_FOUND",
+        "REQUEST_NOT_FOUND",
+    ];
     for (mutation, input) in &tried {
         let mallory = app.partner("mallory").does(mutation, input.clone(), "position").await;
         assert!(not_found.contains(&mallory.codes().concat().as_str()), "{mutation}: {mallory:?}");
@@ -187,13 +210,17 @@ async fn a_stranger_gets_the_same_answer_for_what_is_not_his_as_for_what_does_no
     let market = Market::open(&app.node).await;
     let request = market.approved_request().await;
     let key = market.alice.generates_key(&market.policy, "one").await.unwrap().id;
-    let query = "query($p: ID!, $r: ID!, $k: ID!) { partner(id: $p) { id }
-        policyRequest(id: $r) { id } apiKey(id: $k) { id } partners { totalCount nodes { id } }
-        policyRequests { totalCount } apiKeys { totalCount } }";
+    let (policy, _) = market.sign_in_policy(&market.alice).await;
+    let client = market.alice.creates_client(&policy, &jwk::key("1")).await.unwrap().id;
+    let query = "query($p: ID!, $r: ID!, $k: ID!, $c: ID!) { partner(id: $p) { id }
+        policyRequest(id: $r) { id } apiKey(id: $k) { id } oidcClient(id: $c) { id }
+        partners { totalCount nodes { id } } policyRequests { totalCount } apiKeys { totalCount }
+        oidcClients { totalCount } }";
     let mallory = app.partner("mallory");
-    let real = json!({"p": market.alice.partner, "r": request, "k": key});
+    let real = json!({"p": market.alice.partner, "r": request, "k": key, "c": client});
     let real = mallory.asks(query, real).await;
-    let invented = mallory.asks(query, json!({"p": "no", "r": "no", "k": "no"})).await;
+    let invented = json!({"p": "no", "r": "no", "k": "no", "c": "no"});
+    let invented = mallory.asks(query, invented).await;
     assert_eq!(real.data(), invented.data());
     assert_eq!(real.data()["partners"]["totalCount"], 0);
 

@@ -2,6 +2,7 @@
 
 use crate::support::actors::Market;
 use crate::support::http::{App, Caller};
+use crate::support::jwk;
 use serde_json::{Value, json};
 
 fn registration() -> Value {
@@ -83,6 +84,18 @@ async fn every_other_text_has_its_limit_too() {
     let contact = json!({"partnerId": partner, "purpose": "SECURITY", "address": "1 Main Street",
                          "contactNumber": "1", "emailId": "bob@example.org"});
     let moved = json!({"partnerId": partner, "policyGroup": market.group});
+    let (sign_in, _) = market.sign_in_policy(&market.alice).await;
+    let client = market.alice.creates_client(&sign_in, &jwk::key("1")).await.unwrap().id;
+    let created = json!({"partnerId": partner, "policyId": sign_in,
+                         "publicKey": jwk::key("2").to_string()});
+    let updated = json!({"oidcClientId": client});
+    let retired = json!({"oidcClientId": client, "keyId": "k"});
+    let settings = |mut input: Value| {
+        input["name"] = json!("n");
+        input["logoUri"] = json!("https://acme.example/logo.png");
+        input["redirectUris"] = json!(["https://acme.example"]);
+        input
+    };
     let cases = [
         (&admin, "createPolicyGroup", group.clone(), "name", 128),
         (&admin, "createPolicyGroup", group.clone(), "description", 256),
@@ -121,6 +134,12 @@ async fn every_other_text_has_its_limit_too() {
         (&alice, "setPartnerContact", contact, "emailId", 254),
         (&admin, "movePartnerToPolicyGroup", moved, "reason", 500),
         (&alice, "withdrawConsent", json!({}), "reason", 500),
+        (&alice, "createOidcClient", settings(created.clone()), "name", 256),
+        (&alice, "createOidcClient", settings(created), "logoUri", 2048),
+        (&alice, "updateOidcClient", settings(updated.clone()), "name", 256),
+        (&alice, "updateOidcClient", settings(updated.clone()), "logoUri", 2048),
+        (&alice, "retireOidcClientKey", retired, "reason", 500),
+        (&alice, "deactivateOidcClient", updated, "reason", 500),
     ];
     let before: i64 = app.installation.database.ask("select count(*) from events").await;
     for (who, mutation, base, field, max) in cases {

@@ -11,6 +11,7 @@ mod embedded_postgres;
 mod extractor;
 mod main_job;
 mod misp_license;
+mod oidc_client;
 mod outage;
 mod partner;
 mod policy;

@@ -9,6 +9,9 @@ use domain::consent::{self, Consent};
 use domain::extractor::{self, Configuration, Extractor};
 use domain::issued::{self, Grant, KeyKind};
 use domain::misp_license::MispLicense;
+use domain::oidc_client::{
+    self, AuthMethod, Entitlement, GrantType, LocalName, NewClient, OidcClient, PublicKey, Settings,
+};
 use domain::partner::{
     self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
     Registration,
@@ -24,6 +27,7 @@ use domain::{Decide, Reason};
 use projections::log::LogRow;
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use strum::VariantNames;
@@ -234,6 +238,49 @@ fn every_event_of_a_consent_is_kept() {
     ]);
 }
 
+#[test]
+fn every_event_of_an_oidc_client_is_kept() {
+    let settings = || Settings {
+        name: "Größte Bank".to_owned(),
+        names: vec![LocalName {
+            language: "fra".to_owned(),
+            name: "La plus grande banque".to_owned(),
+        }],
+        logo_uri: "https://bank.example/logo.png".to_owned(),
+        redirect_uris: vec!["https://bank.example/callback".to_owned()],
+        grant_types: BTreeSet::from([GrantType::AuthorizationCode]),
+        auth_methods: BTreeSet::from([AuthMethod::PrivateKeyJwt]),
+    };
+    let key = |kid: &str| {
+        let x = "XgpeW3gij3dtaC-sJfkrvGDC22zqNbwb7O9HoSNcg8c";
+        let jwk = [("crv", "Ed25519"), ("kid", kid), ("kty", "OKP"), ("x", x)];
+        let thumbprint = "EnZOyBwIztDcburvz411_OiPoFLlaBr1Xw6OnEjoV5E".to_owned();
+        let jwk = jwk.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        PublicKey { kid: kid.to_owned(), thumbprint, jwk }
+    };
+    let created = oidc_client::Event::Created(NewClient {
+        partner_id: "bank".into(),
+        policy_id: "kyc".into(),
+        settings: settings(),
+        key: key("2026"),
+        entitlement: Entitlement {
+            claims: vec!["name".to_owned()],
+            acr_values: vec!["mosip:idp:acr:generated-code".to_owned()],
+        },
+    });
+    let kid = || "2026".to_owned();
+    are_kept::<OidcClient>(vec![
+        created,
+        oidc_client::Event::Updated(settings()),
+        oidc_client::Event::KeyRotated { key: key("2027"), overlap_until: instant() },
+        oidc_client::Event::KeyRetired { kid: kid(), reason: reason() },
+        oidc_client::Event::KeyExpired { kid: kid(), expired_at: instant() },
+        oidc_client::Event::Suspended { reason: reason() },
+        oidc_client::Event::Resumed { reason: reason() },
+        oidc_client::Event::Deactivated { reason: reason() },
+    ]);
+}
+
 /// A kind that is gone from the program is still in somebody's log.
 #[test]
 fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
@@ -248,6 +295,7 @@ fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
         names::<MispLicense>(),
         names::<Proposal>(),
         names::<Consent>(),
+        names::<OidcClient>(),
     ]
     .concat();
     for file in std::fs::read_dir("stored_events").unwrap() {

@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod commands;
 pub mod database;
 pub mod http;
+pub mod jwk;
 pub mod proxy;
 
 use std::time::{Duration, Instant};

@@ -19,6 +19,7 @@ mod list;
 mod loader;
 mod me;
 mod misp_license;
+mod oidc_client;
 mod partner;
 mod policy;
 mod policy_group;

@@ -131,5 +131,6 @@ things!(
     extractor::Extractor,
     api_key::ApiKey,
     misp_license::MispLicense,
+    oidc_client::OidcClient,
     proposal::Proposal
 );

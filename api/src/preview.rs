@@ -7,6 +7,7 @@ use async_graphql::{Context, Object, SimpleObject};
 use commands::api_key::DeactivateApiKey;
 use commands::extractor::DeleteExtractor;
 use commands::misp_license::DeactivateMispLicense;
+use commands::oidc_client::{DeactivateOidcClient, RetireOidcClientKey};
 use commands::partner::{DeactivatePartner, ReactivatePartner, SuspendPartner};
 use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
 use commands::policy_group::DeactivatePolicyGroup;
@@ -92,4 +93,6 @@ previews! {
     deactivate_api_key(DeactivateApiKey);
     deactivate_misp_license(DeactivateMispLicense);
     confirm_proposal(ConfirmProposal);
+    retire_oidc_client_key(RetireOidcClientKey);
+    deactivate_oidc_client(DeactivateOidcClient);
 }

@@ -1,8 +1,8 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, consent, extractor, history, me, misp_license, partner, policy, policy_group,
-    policy_request, preview, proposal, trust_certificate,
+    api_key, consent, extractor, history, me, misp_license, oidc_client, partner, policy,
+    policy_group, policy_request, preview, proposal, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -20,6 +20,7 @@ pub struct Query(
     misp_license::MispLicenseQuery,
     proposal::ProposalQuery,
     consent::ConsentQuery,
+    oidc_client::OidcClientQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );
@@ -37,6 +38,7 @@ pub struct Mutation(
     misp_license::MispLicenseMutation,
     proposal::ProposalMutation,
     consent::ConsentMutation,
+    oidc_client::OidcClientMutation,
 );
 
 /// The schema of this program.

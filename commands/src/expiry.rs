@@ -9,6 +9,7 @@ use domain::actor::Actor;
 use domain::aggregate::Expires;
 use domain::api_key::ApiKey;
 use domain::misp_license::MispLicense;
+use domain::oidc_client::OidcClient;
 use domain::partner::Partner;
 use domain::proposal::Proposal;
 use domain::trust_certificate::TrustCertificate;
@@ -62,6 +63,7 @@ const EXPIRING: &[Expiring] = &[
     Expiring::of::<TrustCertificate>(),
     Expiring::of::<ApiKey>(),
     Expiring::of::<MispLicense>(),
+    Expiring::of::<OidcClient>(),
     Expiring::of::<Proposal>(),
 ];
 

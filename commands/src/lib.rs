@@ -12,6 +12,7 @@ pub mod extractor;
 pub mod installation;
 pub mod keys;
 pub mod misp_license;
+pub mod oidc_client;
 pub mod partner;
 pub mod policy;
 pub mod policy_group;

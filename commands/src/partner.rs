@@ -18,6 +18,7 @@ use domain::certificate::{Certificate, CertificatePolicy, check_partner_certific
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::issuance::CounterSigning;
 use domain::issued;
+use domain::oidc_client;
 use domain::partner::{
     AcceptedCertificate, Change, Command, Contact, ContactPurpose, Details, Partner, Profile,
     Refusal, Registration, check_id, check_presentation, check_registration, check_subject,
@@ -31,6 +32,7 @@ use domain::{Finding, Reason};
 use projections::api_key::Row as Key;
 use projections::held::{Held, live_of_partner};
 use projections::misp_license::Row as License;
+use projections::oidc_client::Row as Client;
 use projections::policy_request::Row as PolicyRequestRow;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -125,7 +127,7 @@ pub struct UpdatePartner {
 }
 input!(UpdatePartner, "updatePartner");
 
-/// The fence of everything a partner holds: requests, keys, licences.
+/// The fence of everything a partner holds: requests, keys, licences and clients.
 pub(crate) fn holds(partner: &str) -> String {
     format!("partner/{partner}:holds")
 }
@@ -265,7 +267,7 @@ impl Commands {
         .await
     }
 
-    /// Stops a partner with its keys and licences for a while.
+    /// Stops a partner with its keys, licences and clients for a while.
     pub async fn suspend_partner(&self, request: &Request, input: &SuspendPartner) -> Result<Done> {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
         self.run(request, input, stream, |unit| async move {
@@ -274,14 +276,16 @@ impl Commands {
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Suspend(reason.clone()))? {
                 each::<Key>(&unit, &partner, issued::Command::Suspend(reason.clone())).await?;
-                each::<License>(&unit, &partner, issued::Command::Suspend(reason)).await?;
+                each::<License>(&unit, &partner, issued::Command::Suspend(reason.clone())).await?;
+                each::<Client>(&unit, &partner, oidc_client::Command::Suspend(reason)).await?;
             }
             Ok(partner.done())
         })
         .await
     }
 
-    /// Lifts the suspension of a partner, and of exactly the keys and licences that it stopped.
+    /// Lifts the suspension of a partner, and of exactly the keys, licences and clients that it
+    /// stopped.
     pub async fn reactivate_partner(
         &self,
         request: &Request,
@@ -294,14 +298,15 @@ impl Commands {
                 standing(&unit, operation, &input.partner_id, &input.reason).await?;
             if unit.decide(&mut partner, Command::Reactivate(reason.clone()))? {
                 each::<Key>(&unit, &partner, issued::Command::Resume(reason.clone())).await?;
-                each::<License>(&unit, &partner, issued::Command::Resume(reason)).await?;
+                each::<License>(&unit, &partner, issued::Command::Resume(reason.clone())).await?;
+                each::<Client>(&unit, &partner, oidc_client::Command::Resume(reason)).await?;
             }
             Ok(partner.done())
         })
         .await
     }
 
-    /// Ends a partner for good, with its keys and licences and its open and approved requests.
+    /// Ends a partner for good, with everything that it holds.
     pub async fn deactivate_partner(
         &self,
         request: &Request,
@@ -405,6 +410,8 @@ pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result
     if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
         each::<Key>(unit, &partner, issued::Command::Deactivate(reason.clone())).await?;
         each::<License>(unit, &partner, issued::Command::Deactivate(reason.clone())).await?;
+        let end = oidc_client::Command::Deactivate(reason.clone());
+        each::<Client>(unit, &partner, end).await?;
         let end = policy_request::Command::End(reason);
         for ended in each::<PolicyRequestRow>(unit, &partner, end).await? {
             crate::policy_request::release_names(unit, &ended);

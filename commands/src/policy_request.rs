@@ -9,6 +9,7 @@ use domain::actor::Operation;
 use domain::extractor::Extractor;
 use domain::ids::{ExtractorId, PartnerId, PolicyId, PolicyRequestId};
 use domain::issued;
+use domain::oidc_client;
 use domain::partner::{self, Partner};
 use domain::policy::{self, Policy};
 use domain::policy_document::shares_biometrics;
@@ -18,8 +19,10 @@ use domain::policy_request::{
 };
 use domain::reference::Modality;
 use domain::{Finding, Reason};
+use projections::api_key::Row as Key;
 use projections::held::{Held, live_under_policy};
-use projections::{api_key, misp_license};
+use projections::misp_license::Row as License;
+use projections::oidc_client::Row as Client;
 use serde::Serialize;
 
 /// A partner's wish to work under a policy.
@@ -135,7 +138,7 @@ pub struct WithdrawPolicyRequest {
 }
 input!(WithdrawPolicyRequest, "withdrawPolicyRequest");
 
-/// Ends an approved request, and the keys and licences under it.
+/// Ends an approved request, and the keys, licences and clients under it.
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "RevokePolicyRequestInput")]
 pub struct RevokePolicyRequest {
@@ -301,7 +304,7 @@ impl Commands {
         .await
     }
 
-    /// Ends an approved request, and every key and licence of the partner under its policy.
+    /// Ends an approved request, and every key, licence and client of the partner under its policy.
     pub async fn revoke_policy_request(
         &self,
         request: &Request,
@@ -316,7 +319,7 @@ impl Commands {
             let was_approved = matches!(*stream, PolicyRequest::Approved(_));
             let decided = end(&unit, &mut stream, Command::Revoke(reason.clone()))?;
             if was_approved {
-                end_keys(&unit, &stream, &reason).await?;
+                end_what_it_allowed(&unit, &stream, reason).await?;
             }
             Ok(decided)
         })
@@ -448,22 +451,23 @@ async fn owner(unit: &Unit, stream: &Stream<PolicyRequest>) -> Result<Stream<Par
     unit.load::<Partner>(partner).await
 }
 
-/// Keys and licences live no longer than the approval they were generated under.
-async fn end_keys(unit: &Unit, stream: &Stream<PolicyRequest>, reason: &Reason) -> Result<()> {
+/// Keys, licences and clients live no longer than the approval they were made under.
+async fn end_what_it_allowed(
+    unit: &Unit,
+    stream: &Stream<PolicyRequest>,
+    reason: Reason,
+) -> Result<()> {
     let Some(asked) = stream.asked() else { return Ok(()) };
     unit.fence(crate::partner::holds(asked.partner_id.as_str())).await?;
     unit.because_of(stream);
-    each_under::<api_key::Row>(unit, asked, issued::Command::Deactivate(reason.clone())).await?;
-    each_under::<misp_license::Row>(unit, asked, issued::Command::Deactivate(reason.clone())).await
+    each::<Key>(unit, asked, issued::Command::Deactivate(reason.clone())).await?;
+    each::<License>(unit, asked, issued::Command::Deactivate(reason.clone())).await?;
+    each::<Client>(unit, asked, oidc_client::Command::Deactivate(reason)).await
 }
 
 /// Decides about everything of one kind that the partner holds under the policy and that has not
 /// ended.
-async fn each_under<R>(
-    unit: &Unit,
-    asked: &Asked,
-    command: <R::Noun as Aggregate>::Command,
-) -> Result<()>
+async fn each<R>(unit: &Unit, asked: &Asked, command: <R::Noun as Aggregate>::Command) -> Result<()>
 where
     R: Held,
     <R::Noun as Aggregate>::Command: Clone,

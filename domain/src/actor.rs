@@ -200,6 +200,12 @@ pub enum Operation {
     GiveConsent,
     WithdrawConsent,
     ReadConsent,
+    CreateOidcClient,
+    UpdateOidcClient,
+    RotateOidcClientKey,
+    RetireOidcClientKey,
+    DeactivateOidcClient,
+    ReadOidcClient,
     ReadHistory,
 }
 
@@ -277,6 +283,7 @@ fn is_read(operation: Operation) -> bool {
             | ReadMispLicense
             | ReadProposal
             | ReadConsent
+            | ReadOidcClient
             | ReadHistory
     )
 }
@@ -344,6 +351,7 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
         | ReadDraftPolicyRequest
         | ReadApiKey
         | ReadConsent
+        | ReadOidcClient
         | ReadHistory => Some(On::Own),
         SelectPolicyGroup
         | RequestPolicy
@@ -355,6 +363,12 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
             Some(On::Own)
         }
         GenerateApiKey | RotateApiKey | SetApiKeyExpiry | DeactivateApiKey
+            if uses_policies(role) =>
+        {
+            Some(On::Own)
+        }
+        CreateOidcClient | UpdateOidcClient | RotateOidcClientKey | RetireOidcClientKey
+        | DeactivateOidcClient
             if uses_policies(role) =>
         {
             Some(On::Own)

@@ -214,6 +214,15 @@ impl Certificate {
     }
 }
 
+/// What is wrong with the key in a `SubjectPublicKeyInfo`, as code and message; nothing when it is
+/// sound. The rules are those for the keys of certificates.
+pub(crate) fn key_fault(spki: &[u8]) -> Option<key::KeyFault> {
+    match facts::lone_key(spki) {
+        Some(key) => key::fault(&key),
+        None => Some(("KEY_MALFORMED", "The key is damaged.".to_owned())),
+    }
+}
+
 /// RFC 3339 in UTC, whole seconds, as in all answers.
 fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)

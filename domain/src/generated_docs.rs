@@ -26,6 +26,7 @@ fn the_docs_tell_every_state_machine() {
         crate::extractor::tests::machine().table(),
         issued::tests::machine::<ApiKeyKind>(&"kyc".into()).table(),
         issued::tests::machine::<MispLicenseKind>(&None).table(),
+        crate::oidc_client::tests::machine().table(),
         crate::consent::tests::machine().table(),
         crate::proposal::tests::machine().table(),
     ];

@@ -1,5 +1,6 @@
-//! Names of things. All are text of at most 36 characters: a partner's id is
-//! chosen by whoever registers it, all others are UUIDs of version 7, except bootstrapped ones.
+//! Names of things. All are text of at most 36 characters, except an OIDC client's, which has 43: a
+//! partner's id is chosen by whoever registers it, an OIDC client's follows from its first key, all
+//! others are UUIDs of version 7, except bootstrapped ones.
 
 use async_graphql::{ID, NewType};
 use serde::{Deserialize, Serialize};
@@ -48,8 +49,10 @@ id!(/// The public part of a MISP licence's life: never the licence key itself.
     MispLicenseId);
 id!(/// A command that waits for a second person.
     ProposalId);
+id!(/// An OpenID Connect client: 43 characters, as eSignet knows it.
+    OidcClientId);
 id!(/// A root or intermediate certificate that is trusted in one domain.
     TrustCertificateId);
 
-/// The longest id, in characters.
+/// The longest id that somebody chooses, in characters.
 pub const MAX_ID: usize = 36;

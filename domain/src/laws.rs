@@ -7,6 +7,7 @@ use crate::extractor::{self, Configuration, Extractor};
 use crate::ids::PolicyId;
 use crate::issued::{self, KeyKind};
 use crate::misp_license::MispLicense;
+use crate::oidc_client::{self, Entitlement, NewClient, OidcClient, PublicKey, Settings};
 use crate::partner::{
     self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
     Registration,
@@ -26,6 +27,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use uuid::Uuid;
 
@@ -92,6 +94,7 @@ laws! {
     misp_licenses_obey_the_laws: MispLicense, an_issued_key_command(option::of(a_policy()));
     proposals_obey_the_laws: Proposal, a_proposal_command();
     consents_obey_the_laws: Consent, a_consent_command();
+    oidc_clients_obey_the_laws: OidcClient, an_oidc_client_command();
 }
 
 /// Few different values, so that the same one comes again.
@@ -398,4 +401,35 @@ fn a_proposed() -> impl Strategy<Value = Proposed> {
 /// Few different instants, so that some are before an end and some after it.
 fn an_instant() -> impl Strategy<Value = DateTime<Utc>> {
     (0..4_i64).prop_map(|hours| DateTime::UNIX_EPOCH + TimeDelta::hours(hours))
+}
+
+fn an_oidc_client_command() -> impl Strategy<Value = oidc_client::Command> {
+    use oidc_client::Command::{Create, Deactivate, Expire, Resume, Suspend, Update};
+    use oidc_client::Command::{RetireKey, RotateKey};
+    let create = |(partner, settings, key): (String, Settings, PublicKey)| {
+        let (partner_id, policy_id) = (partner.as_str().into(), partner.as_str().into());
+        let entitlement = Entitlement { claims: vec![partner], acr_values: Vec::new() };
+        Create(NewClient { partner_id, policy_id, settings, key, entitlement })
+    };
+    let rotate = |(key, overlap_until, now)| RotateKey { key, overlap_until, now };
+    let retire = |(key_id, reason, now)| RetireKey { key_id, reason, now };
+    prop_oneof![
+        (a_word(), some_settings(), a_public_key()).prop_map(create),
+        some_settings().prop_map(Update),
+        (a_public_key(), an_instant(), an_instant()).prop_map(rotate),
+        (a_word(), a_reason(), an_instant()).prop_map(retire),
+        a_reason().prop_map(Suspend),
+        a_reason().prop_map(Resume),
+        a_reason().prop_map(Deactivate),
+        an_instant().prop_map(|now| Expire { now }),
+    ]
+}
+
+fn some_settings() -> impl Strategy<Value = Settings> {
+    a_word().prop_map(|name| Settings { name, ..Settings::default() })
+}
+
+fn a_public_key() -> impl Strategy<Value = PublicKey> {
+    let key = |(kid, thumbprint)| PublicKey { kid, thumbprint, jwk: BTreeMap::new() };
+    (a_word(), a_word()).prop_map(key)
 }

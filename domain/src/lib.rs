@@ -21,10 +21,12 @@ pub mod ids;
 pub mod installation;
 pub mod issuance;
 pub mod issued;
+pub mod jwk;
 #[cfg(test)]
 mod laws;
 pub mod log_entry;
 pub mod misp_license;
+pub mod oidc_client;
 pub mod partner;
 pub mod policy;
 pub mod policy_diff;

@@ -2,6 +2,7 @@
 
 use crate::Finding;
 use unicode_normalization::UnicodeNormalization;
+use url::Url;
 
 /// The form in which names, labels and e-mail addresses are compared: NFKC, trimmed, inner blanks
 /// squeezed to one, lower case. Two texts with the same normal form are the same name.
@@ -76,6 +77,23 @@ impl Checks {
         });
     }
 
+    /// An absolute address (RFC 3986) of at most `max` characters, in the letters that may stand in
+    /// one, since others would be read differently by different programs. Nothing when it is wrong.
+    pub fn uri(&mut self, field: &str, text: &str, max: usize) -> Option<Url> {
+        let before = self.findings.len();
+        self.line(field, text, max);
+        if self.findings.len() > before {
+            return None;
+        }
+        let url = text.chars().all(is_uri_character).then(|| Url::parse(text).ok()).flatten();
+        let url = url.filter(|url| !url.has_host() || has_authority(text));
+        if url.is_none() {
+            let message = "This is not an absolute address such as https://example.org/path.";
+            self.add(Finding::new("URL_MALFORMED", field, message));
+        }
+        url
+    }
+
     /// `Ok` when nothing was found, else all of it.
     pub fn done(self) -> Result<(), Vec<Finding>> {
         if self.findings.is_empty() { Ok(()) } else { Err(self.findings) }
@@ -93,6 +111,16 @@ fn too_long(field: &str, max: usize) -> Finding {
 
 fn control_character(field: &str) -> Finding {
     Finding::new("CONTROL_CHARACTER", field, "Control characters are not allowed here.")
+}
+
+/// RFC 3986, 2.
+fn is_uri_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c)
+}
+
+/// `Url` also reads `https:host` and `https:///host`.
+fn has_authority(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'))
 }
 
 fn is_email(text: &str) -> bool {

@@ -14,7 +14,7 @@ pub trait Held: Fold {
 }
 
 /// The tables of what belongs to a partner.
-pub const HELD: [&str; 3] = ["policy_request", "api_key", "misp_license"];
+pub const HELD: [&str; 4] = ["policy_request", "api_key", "misp_license", "oidc_client"];
 
 /// The ids of everything of one kind that a partner holds and that has not ended.
 pub async fn live_of_partner<R: Held>(

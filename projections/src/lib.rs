@@ -13,6 +13,7 @@ pub mod issued;
 pub mod log;
 pub mod migrate;
 pub mod misp_license;
+pub mod oidc_client;
 pub mod page;
 pub mod partner;
 pub mod policy;
@@ -28,7 +29,7 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 10] = [
+pub const TABLES: [ReadTable; 11] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
@@ -39,6 +40,7 @@ pub const TABLES: [ReadTable; 10] = [
     ReadTable::of::<misp_license::Row>(),
     ReadTable::of::<proposal::Row>(),
     ReadTable::of::<consent::Row>(),
+    ReadTable::of::<oidc_client::Row>(),
 ];
 
 /// The live schema of the read tables.

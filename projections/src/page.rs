@@ -58,6 +58,7 @@ pub trait SortKey: InputType + Copy + Send + Sync + std::fmt::Debug {
 #[graphql(concrete(name = "ExtractorOrder", params(crate::extractor::ExtractorSort)))]
 #[graphql(concrete(name = "ApiKeyOrder", params(crate::api_key::ApiKeySort)))]
 #[graphql(concrete(name = "MispLicenseOrder", params(crate::misp_license::MispLicenseSort)))]
+#[graphql(concrete(name = "OidcClientOrder", params(crate::oidc_client::OidcClientSort)))]
 pub struct Order<S: SortKey> {
     /// The column; rows with equal values are sorted by id.
     pub field: S,

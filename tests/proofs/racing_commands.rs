@@ -6,15 +6,18 @@
 use crate::support::actors::{Market, Person, partner};
 use crate::support::certificates::Authority;
 use crate::support::commands::{Installation, in_one_batch, overtaken};
+use crate::support::jwk;
 use ::commands::{Commands, Done, Error, Result};
 use futures::FutureExt as _;
 use projections::fold::{Fold, find};
 use projections::held::live_of_partner;
-use projections::{api_key, partner as partners, policy, policy_group, policy_request};
+use projections::{
+    api_key, oidc_client, partner as partners, policy, policy_group, policy_request,
+};
 use serde_json::Value;
 use strum::{EnumCount as _, IntoEnumIterator as _};
 
-/// Times that each pair meets in each form: eleven pairs make 528 races.
+/// Times that each pair meets in each form: twelve pairs make 576 races.
 const TIMES: usize = 12;
 
 /// How two commands meet.
@@ -64,6 +67,14 @@ impl Field {
         let request = customer.requests(&self.market.policy).await.unwrap().id;
         self.market.admin.approves(&request).await.unwrap();
         (customer, request)
+    }
+
+    /// A partner with an OIDC client, which has a key of the partner's name.
+    async fn client_owner(&self, name: &str) -> (Person, String) {
+        let owner = self.newcomer(name).await;
+        let (policy, _) = self.market.sign_in_policy_named(name, &owner).await;
+        let client = owner.creates_client(&policy, &jwk::key(name)).await.unwrap().id;
+        (owner, client)
     }
 
     async fn live_keys(&self, person: &Person) -> usize {
@@ -329,6 +340,100 @@ async fn no_certificate_is_accepted_under_an_authority_that_is_not_trusted_any_m
             assert!(before, "accepted while it was trusted, or not at all");
             let status = if uploaded.is_ok() { "ACTIVE" } else { "REGISTERED" };
             assert_eq!(field.status::<partners::Row>(&person.partner).await, status);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_client_outlives_the_approval_it_stands_on() {
+    race(
+        async |field, name| {
+            let owner = field.newcomer(name).await;
+            let (policy, request) = field.market.sign_in_policy_named(name, &owner).await;
+            (owner, policy, request, name.to_owned())
+        },
+        async |field, (.., request, _), node| field.market.admin.at(node).revokes(request).await,
+        async |_, (owner, policy, _, name), node| {
+            owner.at(node).creates_client(policy, &jwk::key(name)).await
+        },
+        async |field, (owner, ..), revoked, created| {
+            assert_eq!(revoked, Ok(()));
+            granted_or(&created, "POLICY_NOT_APPROVED");
+            let partner = owner.partner.as_str().into();
+            let pool = field.here.store().pool();
+            let live = live_of_partner::<oidc_client::Row>(pool, &partner).await.unwrap();
+            assert!(live.is_empty());
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_never_becomes_that_of_two_clients() {
+    race(
+        async |field, name| {
+            let (owner, client) = field.client_owner(&format!("{name}a")).await;
+            let other = field.newcomer(&format!("{name}b")).await;
+            let policy = field.market.sign_in_policy_named(&format!("{name}b"), &other).await.0;
+            (owner, client, other, policy, jwk::key(name))
+        },
+        async |_, (owner, client, .., key), node| {
+            owner.at(node).rotates_client_key(client, key, None).await
+        },
+        async |_, (_, _, other, policy, key), node| {
+            other.at(node).creates_client(policy, key).await
+        },
+        async |_, _, rotated, created| {
+            one_of_them(&rotated, &created);
+            granted_or(&rotated, "KEY_IN_USE");
+            granted_or(&created, "KEY_IN_USE");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_never_has_three_live_keys() {
+    race(
+        async |field, name| {
+            let (owner, client) = field.client_owner(name).await;
+            (owner, client, ["2", "3"].map(|number| jwk::key(&format!("{name}{number}"))))
+        },
+        async |_, (owner, client, [key, _]), node| {
+            owner.at(node).rotates_client_key(client, key, None).await
+        },
+        async |_, (owner, client, [_, key]), node| {
+            owner.at(node).rotates_client_key(client, key, None).await
+        },
+        async |_, _, first, second| {
+            one_of_them(&first, &second);
+            granted_or(&first, "TOO_MANY_KEYS");
+            granted_or(&second, "TOO_MANY_KEYS");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_never_loses_both_keys() {
+    race(
+        async |field, name| {
+            let (owner, client) = field.client_owner(name).await;
+            let keys = [jwk::key(name), jwk::key(&format!("{name}2"))];
+            owner.rotates_client_key(&client, &keys[1], None).await.unwrap();
+            (owner, client, keys)
+        },
+        async |_, (owner, client, [key, _]), node| {
+            owner.at(node).retires_client_key(client, key).await
+        },
+        async |_, (owner, client, [_, key]), node| {
+            owner.at(node).retires_client_key(client, key).await
+        },
+        async |_, _, first, second| {
+            one_of_them(&first, &second);
+            granted_or(&first, "LAST_KEY");
+            granted_or(&second, "LAST_KEY");
         },
     )
     .await;

@@ -11,6 +11,7 @@ use domain::api_key::ApiKey;
 use domain::consent::Consent;
 use domain::extractor::Extractor;
 use domain::misp_license::MispLicense;
+use domain::oidc_client::OidcClient;
 use domain::partner::Partner;
 use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
@@ -45,6 +46,7 @@ async fn a_busy_day_has_every_event_there_is() {
         names::<MispLicense>(domain::misp_license::Event::VARIANTS),
         names::<Proposal>(domain::proposal::Event::VARIANTS),
         names::<Consent>(domain::consent::Event::VARIANTS),
+        names::<OidcClient>(domain::oidc_client::Event::VARIANTS),
         names::<TrustCertificate>(domain::trust_certificate::Event::VARIANTS),
     ]
     .concat()
@@ -70,6 +72,7 @@ async fn every_stream_loads_through_the_stock_store_of_cqrs_es() {
         loads::<MispLicense>(&node, &log).await,
         loads::<Proposal>(&node, &log).await,
         loads::<Consent>(&node, &log).await,
+        loads::<OidcClient>(&node, &log).await,
         loads::<TrustCertificate>(&node, &log).await,
     ];
     assert!(loaded.iter().all(|streams| *streams > 0), "{loaded:?}");

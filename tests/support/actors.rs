@@ -7,6 +7,10 @@ use ::commands::extractor::{CreateExtractor, DeleteExtractor};
 use ::commands::misp_license::{
     DeactivateMispLicense, GenerateMispLicense, RotateMispLicense, SetMispLicenseExpiry,
 };
+use ::commands::oidc_client::{
+    CreateOidcClient, DeactivateOidcClient, OidcClientSettings, RetireOidcClientKey,
+    RotateOidcClientKey, UpdateOidcClient,
+};
 use ::commands::partner::{
     DeactivatePartner, InviteMember, MovePartnerToPolicyGroup, ReactivatePartner, RegisterPartner,
     RemoveMember, RemovePartnerContact, SelectPolicyGroup, SetMemberRole, SetPartnerContact,
@@ -624,6 +628,58 @@ impl Person {
         };
         self.node.set_misp_license_expiry(&self.request(), &input).await
     }
+
+    /// Creates an OIDC client under an approved policy.
+    pub async fn creates_client(&self, policy: &str, key: &Value) -> Result<Done> {
+        let input = CreateOidcClient {
+            partner_id: self.partner.as_str().into(),
+            policy_id: policy.into(),
+            public_key: key.to_string(),
+            settings: client_settings("Portal"),
+            idempotency_key: self.idempotency_key.clone(),
+        };
+        self.node.create_oidc_client(&self.request(), &input).await
+    }
+
+    /// Gives an OIDC client another name.
+    pub async fn renames_client(&self, client: &str, name: &str) -> Result<Done> {
+        let input = UpdateOidcClient {
+            oidc_client_id: client.into(),
+            settings: client_settings(name),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.update_oidc_client(&self.request(), &input).await
+    }
+
+    /// Adds a key to an OIDC client; the older one ends then, or after a week.
+    pub async fn rotates_client_key(
+        &self,
+        client: &str,
+        key: &Value,
+        overlap_until: Option<DateTime<Utc>>,
+    ) -> Result<Done> {
+        let input = RotateOidcClientKey {
+            oidc_client_id: client.into(),
+            public_key: key.to_string(),
+            overlap_until,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.rotate_oidc_client_key(&self.request(), &input).await
+    }
+
+    /// Ends one of two live keys of an OIDC client.
+    pub async fn retires_client_key(&self, client: &str, key: &Value) -> Result<Done> {
+        let input = RetireOidcClientKey {
+            oidc_client_id: client.into(),
+            key_id: super::jwk::thumbprint(key),
+            reason: "For a test".to_owned(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.retire_oidc_client_key(&self.request(), &input).await
+    }
 }
 
 /// Wishes that name one thing, tell a reason, and carry what every wish may carry.
@@ -674,6 +730,8 @@ verbs! {
     ends_key: deactivate_api_key(DeactivateApiKey, api_key_id);
     /// Ends a licence.
     ends_license: deactivate_misp_license(DeactivateMispLicense, misp_license_id);
+    /// Ends an OIDC client.
+    ends_client: deactivate_oidc_client(DeactivateOidcClient, oidc_client_id);
 }
 
 /// A valid document of an authentication policy.
@@ -713,6 +771,23 @@ pub fn data_share() -> Value {
 
 fn of_faces(extractor: &str) -> Vec<ChosenExtractor> {
     vec![ChosenExtractor { modality: Modality::Face, extractor_id: extractor.into() }]
+}
+
+/// A document under which OIDC clients can work.
+pub fn sign_in_document() -> Value {
+    json!({"authTokenType": "policy", "allowedKycAttributes": [{"attributeName": "fullName"}],
+           "allowedAuthTypes": [{"authType": "otp", "mandatory": false}]})
+}
+
+fn client_settings(name: &str) -> OidcClientSettings {
+    OidcClientSettings {
+        name: name.to_owned(),
+        names: Vec::new(),
+        logo_uri: "https://portal.example/logo.png".to_owned(),
+        redirect_uris: vec!["https://portal.example/callback".to_owned()],
+        grant_types: None,
+        client_auth_methods: None,
+    }
 }
 
 /// A market at work: a trusted authority, an open group with a published policy, and Alice, whose
@@ -782,6 +857,22 @@ impl Market {
         person.uploads(&authority.leaf(&person.organization())).await.unwrap();
     }
 
+    /// A published policy for OIDC clients, for which a person's partner was approved by the request
+    /// that is told too.
+    pub async fn sign_in_policy(&self, person: &Person) -> (String, String) {
+        self.sign_in_policy_named("Sign-in", person).await
+    }
+
+    /// The same under a name.
+    pub async fn sign_in_policy_named(&self, name: &str, person: &Person) -> (String, String) {
+        let draft = self.manager.drafts_with(&self.group, name, sign_in_document()).await;
+        let policy = draft.unwrap().id;
+        self.manager.publishes(&policy).await.unwrap();
+        let request = person.requests(&policy).await.unwrap().id;
+        self.admin.approves(&request).await.unwrap();
+        (policy, request)
+    }
+
     /// Any command that succeeds and concerns nobody.
     pub async fn anything(&self) -> Result<Done> {
         self.manager.creates_group(&::commands::new_id().to_string()).await
@@ -796,6 +887,7 @@ impl Market {
         self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
         self.keys_follow_each_other(&partner(node, "erin")).await;
         self.licenses_come_and_go().await;
+        self.clients_come_and_go(&partner(node, "dora")).await;
         node.tell_expired(::commands::now()).await.unwrap();
         self.proposals_take_every_way(node).await;
         self.a_partner_is_given_another_shape(&partner(node, "gus")).await;
@@ -927,5 +1019,23 @@ impl Market {
         let late = ::commands::now() + domain::proposal::MAX_WAIT;
         node.tell_expired(late).await.unwrap();
         assert!(second_admin(node).confirms(&lapses).await.is_err());
+    }
+
+    async fn clients_come_and_go(&self, dora: &Person) {
+        self.welcome(dora).await;
+        let (policy, request) = self.sign_in_policy(dora).await;
+        let keys = ["1", "2", "3", "4"].map(super::jwk::key);
+        let portal = dora.creates_client(&policy, &keys[0]).await.unwrap().id;
+        dora.renames_client(&portal, "Shop").await.unwrap();
+        dora.rotates_client_key(&portal, &keys[1], None).await.unwrap();
+        dora.retires_client_key(&portal, &keys[0]).await.unwrap();
+        let now = ::commands::now();
+        dora.rotates_client_key(&portal, &keys[2], Some(now)).await.unwrap();
+        dora.node.tell_expired(::commands::now()).await.unwrap();
+        let app = dora.creates_client(&policy, &keys[3]).await.unwrap().id;
+        self.admin.suspends(&dora.partner).await.unwrap();
+        self.admin.reactivates(&dora.partner).await.unwrap();
+        dora.ends_client(&app).await.unwrap();
+        self.admin.revokes(&request).await.unwrap();
     }
 }

@@ -8,13 +8,14 @@ use super::{Certificate, Extension, PublicKey, Signed, key};
 use crate::finding::Finding;
 use chrono::{DateTime, Utc};
 use x509_parser::asn1_rs::BitString;
-use x509_parser::certificate::{TbsCertificate, X509Certificate};
+use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{
     GeneralName as RawName, NameConstraints as RawConstraints, ParsedExtension, X509Extension,
 };
 use x509_parser::oid_registry::OID_KEY_TYPE_EC_PUBLIC_KEY;
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 /// Reads one certificate; nothing but the certificate may stand in `der`.
 pub(super) fn facts(der: &[u8], field: &str) -> Result<Certificate, Finding> {
@@ -45,7 +46,7 @@ fn fixed_fields(der: &[u8], x509: &X509Certificate<'_>) -> Result<Certificate, &
         issuer: Name::read(&tbs.issuer),
         not_before: time(tbs.validity.not_before).ok_or("notBefore")?,
         not_after: time(tbs.validity.not_after).ok_or("notAfter")?,
-        key: public_key(tbs).ok_or("subjectPublicKeyInfo")?,
+        key: public_key(&tbs.subject_pki).ok_or("subjectPublicKeyInfo")?,
         signed,
         extensions: tbs.extensions().iter().map(extension).collect(),
         basic_constraints: None,
@@ -125,17 +126,22 @@ fn time(at: ASN1Time) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.timestamp(), 0)
 }
 
-fn public_key(tbs: &TbsCertificate<'_>) -> Option<PublicKey> {
-    let spki = tbs.subject_pki.raw;
-    let parts = der::children(spki)?;
+/// Reads a `SubjectPublicKeyInfo` that came without a certificate.
+pub(super) fn lone_key(der: &[u8]) -> Option<PublicKey> {
+    let (rest, spki) = SubjectPublicKeyInfo::from_der(der).ok()?;
+    rest.is_empty().then(|| public_key(&spki)).flatten()
+}
+
+fn public_key(spki: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
+    let parts = der::children(spki.raw)?;
     let [algorithm, _] = parts.as_slice() else {
         return None;
     };
     let mut key = PublicKey {
-        spki: spki.to_vec(),
+        spki: spki.raw.to_vec(),
         algorithm: der::content(algorithm)?.to_vec(),
-        bits: whole_bytes(&tbs.subject_pki.subject_public_key)?,
-        is_elliptic: tbs.subject_pki.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY,
+        bits: whole_bytes(&spki.subject_public_key)?,
+        is_elliptic: spki.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY,
         label: String::new(),
     };
     key.label = key::label(&key);

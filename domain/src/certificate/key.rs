@@ -23,7 +23,7 @@ const ROCA_PRIME_LIMIT: u32 = 167;
 const FERMAT_ROUNDS: u32 = 110;
 
 /// What is wrong with a key, as code and message; the messages name the cure.
-pub(super) type KeyFault = (&'static str, String);
+pub(crate) type KeyFault = (&'static str, String);
 
 /// `RSA_2048`, `EC_P256`, `ED25519`…; `OTHER` for what the lint refuses.
 pub(super) fn label(key: &PublicKey) -> String {
