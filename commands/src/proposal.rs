@@ -133,6 +133,6 @@ impl Unit {
         let mut proposal = self.begin::<Proposal>();
         let proposed = Proposed { action, target, input, proposed_by, expires_at };
         self.decide(&mut proposal, Command::Propose(proposed))?;
-        Ok(proposal.done().as_proposal())
+        Ok(proposal.done().into_proposal())
     }
 }

@@ -269,7 +269,7 @@ impl Done {
 
 impl Decided {
     /// The object is a proposal, made in the place of what was wished.
-    pub fn as_proposal(self) -> Self {
+    pub fn into_proposal(self) -> Self {
         Self { proposed: true, ..self }
     }
 

@@ -6,7 +6,7 @@ use crate::actor::{MemberRole, On, Operation, Role, grant, member_may};
 use crate::api_key::ApiKeyKind;
 use crate::issued;
 use crate::misp_license::MispLicenseKind;
-use cqrs_es::DomainEvent as _;
+use cqrs_es::DomainEvent;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -77,7 +77,9 @@ where
             .iter()
             .map(|(word, events)| {
                 let mut state = A::default();
-                events.iter().for_each(|event| state.apply(event.clone()));
+                for event in events {
+                    state.apply(event.clone());
+                }
                 (named((&state).into(), word), state)
             })
             .collect();
@@ -115,7 +117,7 @@ where
     match state.decide(command) {
         Ok(events) if events.is_empty() => "*nothing*".to_owned(),
         Ok(events) => {
-            let names: Vec<String> = events.iter().map(|event| event.event_type()).collect();
+            let names: Vec<String> = events.iter().map(DomainEvent::event_type).collect();
             format!("→ {}", names.join(", "))
         }
         Err(refusal) => format!("`{}`", <&'static str>::from(&refusal)),

@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_certificate_is_told_under_its_number() {
         let [other, root] = two();
-        let cut = other.pem().replace("-----END", "AAAA\n-----END");
+        let cut = other.pem().replace("-----END", "!\n-----END");
         let text = format!("{}{}{}", root.pem(), cut, root.pem());
         assert_eq!(codes(&text), ["f[1]: CERT_FORMAT"]);
     }
