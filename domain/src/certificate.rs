@@ -11,6 +11,7 @@
 mod bundle;
 mod check;
 mod constraints;
+mod crl;
 mod der;
 mod facts;
 mod key;
@@ -22,6 +23,7 @@ mod signature;
 
 pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT};
 pub use check::{check_partner_certificate, check_trust_certificate, issuer_findings};
+pub use crl::{MAX_CRL_TEXT, MAX_REVOKED, RevocationList};
 pub use lint::lint;
 pub use path::{MAX_NAME_COMPARISONS, MAX_PATH, MAX_SIGNATURE_CHECKS};
 pub use read::MAX_TEXT;
@@ -201,12 +203,17 @@ impl Certificate {
 
     /// Whether it verifies under its own key.
     pub fn is_self_signed(&self) -> bool {
-        signature::verifies(self, self)
+        signature::verifies(&self.signed, self)
     }
 
     /// Whether the key of `issuer` signed this certificate. Says nothing about whether it may.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
-        signature::verifies(self, issuer)
+        signature::verifies(&self.signed, issuer)
+    }
+
+    /// RFC 5280, 4.2.1.3: a CA without a key usage is not limited in this.
+    fn may_sign_revocation_lists(&self) -> bool {
+        self.key_usage.is_none_or(|usage| usage.crl_sign())
     }
 
     fn may_sign_certificates(&self) -> bool {

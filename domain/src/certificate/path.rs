@@ -126,7 +126,7 @@ impl<'a> Search<'a> {
             return false;
         };
         self.signatures_left -= 1;
-        if !signature::verifies(child, issuer) {
+        if !signature::verifies(&child.signed, issuer) {
             let finding =
                 self.weak_key_of(issuer).unwrap_or_else(|| bad_signature(child, self.field));
             self.keep((Stage::SignatureWrong, path.len()), finding);

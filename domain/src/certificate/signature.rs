@@ -3,7 +3,7 @@
 //! The table is rustls-webpki's: an entry matches the whole algorithm identifiers of signature and
 //! key, parameters included, so nothing is guessed from an OID alone.
 
-use super::Certificate;
+use super::{Certificate, Signed};
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use webpki::aws_lc_rs as table;
 
@@ -55,9 +55,9 @@ pub(super) fn refused_name(oid: &str) -> &str {
     known.map_or(oid, |(_, name)| name)
 }
 
-/// Whether `child` was signed with the key of `issuer`.
-pub(super) fn verifies(child: &Certificate, issuer: &Certificate) -> bool {
-    let (signed, key) = (&child.signed, &issuer.key);
+/// Whether `signed` was signed with the key of `issuer`.
+pub(super) fn verifies(signed: &Signed, issuer: &Certificate) -> bool {
+    let key = &issuer.key;
     ACCEPTED
         .iter()
         .filter(|entry| *entry.signature_alg_id() == *signed.algorithm.as_slice())
