@@ -189,6 +189,24 @@ pub enum Operation {
     SetApiKeyExpiry,
     DeactivateApiKey,
     ReadApiKey,
+    AddSbi,
+    ApproveSbi,
+    RejectSbi,
+    DeactivateSbi,
+    ReadSbi,
+    AddDevices,
+    LinkDeviceToSbi,
+    UnlinkDeviceFromSbi,
+    ApproveDevice,
+    RejectDevice,
+    DeactivateDevice,
+    ReadDevice,
+    AddFtmChip,
+    UploadFtmChipCertificate,
+    ApproveFtmChip,
+    RejectFtmChip,
+    DeactivateFtmChip,
+    ReadFtmChip,
     GenerateMispLicense,
     RotateMispLicense,
     SetMispLicenseExpiry,
@@ -280,6 +298,9 @@ fn is_read(operation: Operation) -> bool {
             | ReadDraftPolicyRequest
             | ReadExtractor
             | ReadApiKey
+            | ReadSbi
+            | ReadDevice
+            | ReadFtmChip
             | ReadMispLicense
             | ReadProposal
             | ReadConsent
@@ -350,6 +371,9 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
         | ReadPolicyRequest
         | ReadDraftPolicyRequest
         | ReadApiKey
+        | ReadSbi
+        | ReadDevice
+        | ReadFtmChip
         | ReadConsent
         | ReadOidcClient
         | ReadHistory => Some(On::Own),
@@ -380,6 +404,15 @@ fn partner(role: Role, operation: Operation) -> Option<On> {
         | ReadMispLicense
             if role == Role::MispPartner =>
         {
+            Some(On::Own)
+        }
+        AddSbi | DeactivateSbi | AddDevices | LinkDeviceToSbi | UnlinkDeviceFromSbi
+        | DeactivateDevice
+            if role == Role::DeviceProvider =>
+        {
+            Some(On::Own)
+        }
+        AddFtmChip | UploadFtmChipCertificate | DeactivateFtmChip if role == Role::FtmProvider => {
             Some(On::Own)
         }
         _ => None,

@@ -29,6 +29,9 @@ fn the_docs_tell_every_state_machine() {
         crate::oidc_client::tests::machine().table(),
         crate::consent::tests::machine().table(),
         crate::proposal::tests::machine().table(),
+        crate::sbi::tests::machine().table(),
+        crate::device::tests::machine().table(),
+        crate::ftm_chip::tests::machine().table(),
     ];
     is_current("state-machines.md", &format!("{head}{}", machines.concat()));
 }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, NewType)]
+        #[derive(
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, NewType,
+        )]
         #[serde(transparent)]
         pub struct $name(pub ID);
 
@@ -53,6 +55,12 @@ id!(/// An OpenID Connect client: 43 characters, as eSignet knows it.
     OidcClientId);
 id!(/// A root or intermediate certificate that is trusted in one domain.
     TrustCertificateId);
+id!(/// A secure biometric interface: one version of the software that drives a provider's devices.
+    SbiId);
+id!(/// A make and model of biometric device.
+    DeviceId);
+id!(/// A make and model of foundational trust module chip.
+    FtmChipId);
 
 /// The longest id that somebody chooses, in characters.
 pub const MAX_ID: usize = 36;

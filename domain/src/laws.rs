@@ -3,7 +3,9 @@
 use crate::actor::MemberRole;
 use crate::api_key::ApiKey;
 use crate::consent::{self, Consent};
+use crate::device::{self, Device, Model, Support};
 use crate::extractor::{self, Configuration, Extractor};
+use crate::ftm_chip::{self, Chip, FtmChip};
 use crate::ids::PolicyId;
 use crate::issued::{self, KeyKind};
 use crate::misp_license::MispLicense;
@@ -20,6 +22,7 @@ use crate::policy_request::{
 };
 use crate::proposal::{self, Proposal, Proposed, ProposedAction};
 use crate::reference::{CredentialRule, Modality, PartnerType, TrustDomain};
+use crate::sbi::{self, Sbi, Software};
 use crate::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
 use crate::{Decide, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -95,6 +98,9 @@ laws! {
     proposals_obey_the_laws: Proposal, a_proposal_command();
     consents_obey_the_laws: Consent, a_consent_command();
     oidc_clients_obey_the_laws: OidcClient, an_oidc_client_command();
+    sbis_obey_the_laws: Sbi, an_sbi_command();
+    devices_obey_the_laws: Device, a_device_command();
+    ftm_chips_obey_the_laws: FtmChip, an_ftm_chip_command();
 }
 
 /// Few different values, so that the same one comes again.
@@ -432,4 +438,72 @@ fn some_settings() -> impl Strategy<Value = Settings> {
 fn a_public_key() -> impl Strategy<Value = PublicKey> {
     let key = |(kid, thumbprint)| PublicKey { kid, thumbprint, jwk: BTreeMap::new() };
     (a_word(), a_word()).prop_map(key)
+}
+
+fn an_sbi_command() -> impl Strategy<Value = sbi::Command> {
+    use sbi::Command::{Add, Approve, Deactivate, End, Expire, Reject};
+    prop_oneof![
+        a_software().prop_map(Add),
+        an_instant().prop_map(|now| Approve { now }),
+        a_reason().prop_map(Reject),
+        a_reason().prop_map(Deactivate),
+        a_reason().prop_map(End),
+        an_instant().prop_map(|now| Expire { now }),
+    ]
+}
+
+fn a_software() -> impl Strategy<Value = Software> {
+    (a_word(), an_instant()).prop_map(|(word, expiry)| Software {
+        provider_id: word.as_str().into(),
+        sw_version: word.clone(),
+        sw_binary_hash: word,
+        sw_create_date_time: DateTime::UNIX_EPOCH,
+        sw_expiry_date_time: expiry,
+    })
+}
+
+fn a_device_command() -> impl Strategy<Value = device::Command> {
+    use device::Command::{Add, Approve, Deactivate, End, Link, Reject, Unlink};
+    let add = |(model, sbi): (Model, Option<String>)| Add {
+        provider_id: "acme".into(),
+        model,
+        sbi_id: sbi.as_deref().map(Into::into),
+    };
+    let link = |(sbi, support): (String, Support)| Link { sbi_id: sbi.as_str().into(), support };
+    prop_oneof![
+        (a_model(), proptest::option::of(a_word())).prop_map(add),
+        (a_word(), a_support()).prop_map(link),
+        a_word().prop_map(|sbi| Unlink { sbi_id: sbi.as_str().into() }),
+        a_support().prop_map(|support| Approve { support }),
+        a_reason().prop_map(Reject),
+        a_reason().prop_map(Deactivate),
+        a_reason().prop_map(End),
+    ]
+}
+
+fn a_model() -> impl Strategy<Value = Model> {
+    a_word().prop_map(|word| Model {
+        device_type: word.clone(),
+        device_sub_type: word.clone(),
+        make: word.clone(),
+        model: word,
+    })
+}
+
+fn a_support() -> impl Strategy<Value = Support> {
+    prop_oneof![Just(Support::Live), Just(Support::Expired), Just(Support::NotApproved)]
+}
+
+fn an_ftm_chip_command() -> impl Strategy<Value = ftm_chip::Command> {
+    use ftm_chip::Command::{AcceptCertificate, Add, Approve, Deactivate, End, Expire, Reject};
+    let chip = |word: String| Chip::new("acme".into(), &word, &word).unwrap();
+    prop_oneof![
+        a_word().prop_map(move |word| Add(chip(word))),
+        an_accepted_certificate().prop_map(AcceptCertificate),
+        Just(Approve),
+        a_reason().prop_map(Reject),
+        a_reason().prop_map(Deactivate),
+        a_reason().prop_map(End),
+        an_instant().prop_map(|now| Expire { now }),
+    ]
 }

@@ -13,8 +13,10 @@ pub mod api_key;
 pub mod certificate;
 pub mod consent;
 pub mod defaults;
+pub mod device;
 pub mod extractor;
 pub mod finding;
+pub mod ftm_chip;
 #[cfg(test)]
 mod generated_docs;
 pub mod ids;
@@ -36,6 +38,7 @@ pub mod policy_request;
 pub mod proposal;
 pub mod recorded;
 pub mod reference;
+pub mod sbi;
 pub mod secret;
 pub mod text;
 pub mod trust_certificate;

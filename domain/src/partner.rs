@@ -285,6 +285,19 @@ impl AcceptedCertificate {
     pub fn ends_at(&self) -> DateTime<Utc> {
         self.not_after.min(self.signed_not_after)
     }
+
+    /// Stands for any certificate where only the decision is asked for.
+    pub(crate) fn any() -> Self {
+        Self {
+            fingerprint: String::new(),
+            key_fingerprint: String::new(),
+            certificate: String::new(),
+            signed_certificate: String::new(),
+            path: Vec::new(),
+            not_after: DateTime::UNIX_EPOCH,
+            signed_not_after: DateTime::UNIX_EPOCH,
+        }
+    }
 }
 
 /// What happened to a partner. Stored for ever: add variants and optional fields, never rename or
@@ -367,6 +380,8 @@ pub enum Refusal {
     PolicyGroupChosen,
     #[error("The partner has requests, keys or the like under policies of its group.")]
     PartnerHasLinks,
+    #[error("The partner is of another type.")]
+    PartnerType,
     #[error("The input has errors.")]
     Invalid(Vec<Finding>),
 }
@@ -568,6 +583,14 @@ impl Partner {
             }
             Self::Missing => Err(Refusal::PartnerNotFound),
             Self::Deactivated(_) => Err(Refusal::PartnerDeactivated),
+        }
+    }
+
+    /// The profile of a partner of this type that may work now, else why it may not.
+    pub fn active_as(&self, partner_type: PartnerType) -> Result<&Profile, Refusal> {
+        match self.active() {
+            Ok(profile) if profile.partner_type != partner_type => Err(Refusal::PartnerType),
+            otherwise => otherwise,
         }
     }
 
