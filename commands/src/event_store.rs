@@ -313,6 +313,15 @@ impl EventStore {
         Ok(query.fetch_optional(&self.pool).await?)
     }
 
+    /// Who holds each of these names, in one statement.
+    pub async fn holders(&self, names: &[Name]) -> Result<Vec<Option<String>>> {
+        let sql = "select c.holder from unnest($1::text[], $2::text[]) with ordinality s(kind, key, n) \
+                   left join claims c on c.kind = s.kind and c.key = s.key order by n";
+        let (kinds, keys): (Vec<_>, Vec<_>) =
+            names.iter().map(|name| (name.kind, name.key.as_str())).unzip();
+        Ok(sqlx::query_scalar(sql).bind(kinds).bind(keys).fetch_all(&self.pool).await?)
+    }
+
     /// What an idempotency key was used for, if it was: object, version, position, and whether
     /// the input was the same.
     pub async fn idempotency_key(

@@ -8,10 +8,12 @@ use domain::Finding;
 use domain::actor::Actor;
 use domain::aggregate::Expires;
 use domain::api_key::ApiKey;
+use domain::ftm_chip::FtmChip;
 use domain::misp_license::MispLicense;
 use domain::oidc_client::OidcClient;
 use domain::partner::Partner;
 use domain::proposal::Proposal;
+use domain::sbi::Sbi;
 use domain::trust_certificate::TrustCertificate;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
@@ -65,6 +67,8 @@ const EXPIRING: &[Expiring] = &[
     Expiring::of::<MispLicense>(),
     Expiring::of::<OidcClient>(),
     Expiring::of::<Proposal>(),
+    Expiring::of::<Sbi>(),
+    Expiring::of::<FtmChip>(),
 ];
 
 impl Commands {

@@ -15,6 +15,8 @@ use async_graphql::InputObject;
 use cqrs_es::Aggregate;
 use domain::actor::Operation;
 use domain::certificate::{Certificate, CertificatePolicy, check_partner_certificate};
+use domain::device;
+use domain::ftm_chip;
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::issuance::CounterSigning;
 use domain::issued;
@@ -27,13 +29,17 @@ use domain::policy_group::PolicyGroup;
 use domain::policy_request;
 use domain::proposal::ProposedAction;
 use domain::reference::{PartnerType, RegisteredBy};
+use domain::sbi;
 use domain::text::{Checks, normal, squeezed};
 use domain::{Finding, Reason};
 use projections::api_key::Row as Key;
+use projections::device::Row as DeviceRow;
+use projections::ftm_chip::Row as FtmChipRow;
 use projections::held::{Held, live_of_partner};
 use projections::misp_license::Row as License;
 use projections::oidc_client::Row as Client;
 use projections::policy_request::Row as PolicyRequestRow;
+use projections::sbi::Row as SbiRow;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -208,22 +214,34 @@ impl Commands {
         self.run(request, input, stream, |unit| async move {
             let operation = Operation::UploadPartnerCertificate;
             let mut partner = own(&unit, operation, &input.partner_id).await?;
-            let profile = partner.profile().ok_or(Vec::from(Refusal::PartnerNotFound))?.clone();
-            let field = "certificateData";
-            let certificate = Certificate::read(&input.certificate_data, field)?;
-            let path = trusted_path(&unit, &certificate, &profile).await?;
-            claim_key(&unit, &certificate, partner.stream_id());
-            let accepted = self.counter_sign(&unit, input, &certificate, &profile, path)?;
+            let (data, holder) = (&input.certificate_data, partner.stream_id());
+            let accepted = self.accept_certificate(&unit, &partner, data, holder).await?;
             unit.decide(&mut partner, Command::AcceptCertificate(accepted))?;
             Ok(partner.done())
         })
         .await
     }
 
+    /// Judges a certificate as one of the partner's organisation, takes its key for `holder`, and
+    /// counter-signs it.
+    pub(crate) async fn accept_certificate(
+        &self,
+        unit: &Unit,
+        partner: &Stream<Partner>,
+        data: &str,
+        holder: StreamId,
+    ) -> Result<AcceptedCertificate> {
+        let profile = partner.profile().ok_or(Vec::from(Refusal::PartnerNotFound))?;
+        let certificate = Certificate::read(data, "certificateData")?;
+        let path = trusted_path(unit, &certificate, profile).await?;
+        claim_key(unit, &certificate, holder);
+        self.counter_sign(unit, &partner.id, &certificate, profile, path)
+    }
+
     fn counter_sign(
         &self,
         unit: &Unit,
-        input: &UploadPartnerCertificate,
+        partner_id: &str,
         certificate: &Certificate,
         profile: &Profile,
         path: Vec<String>,
@@ -233,7 +251,7 @@ impl Commands {
             partner: certificate,
             issuer: &keys.issuer,
             profile: profile.partner_type.terms().certificate_profile,
-            partner_id: input.partner_id.as_str(),
+            partner_id,
             serial: random()?,
             now: unit.now,
             policy: &CertificatePolicy::default(),
@@ -380,7 +398,7 @@ async fn trusted_path(
     )?)
 }
 
-/// No two partners share a key. Whose it is already is not told.
+/// No two partners or chips share a key. Whose it is already is not told.
 fn claim_key(unit: &Unit, certificate: &Certificate, holder: StreamId) {
     let message = "The key of this certificate is in use already; make a new one.";
     let taken = Finding::new("KEY_IN_USE", "certificateData", message);
@@ -408,14 +426,7 @@ pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result
     let operation = Operation::DeactivatePartner;
     let (mut partner, reason) = standing(unit, operation, &input.partner_id, &input.reason).await?;
     if unit.decide(&mut partner, Command::Deactivate(reason.clone()))? {
-        each::<Key>(unit, &partner, issued::Command::Deactivate(reason.clone())).await?;
-        each::<License>(unit, &partner, issued::Command::Deactivate(reason.clone())).await?;
-        let end = oidc_client::Command::Deactivate(reason.clone());
-        each::<Client>(unit, &partner, end).await?;
-        let end = policy_request::Command::End(reason);
-        for ended in each::<PolicyRequestRow>(unit, &partner, end).await? {
-            crate::policy_request::release_names(unit, &ended);
-        }
+        end_all(unit, &partner, reason).await?;
     }
     Ok(partner.done())
 }
@@ -455,6 +466,29 @@ async fn standing(
     Ok((partner, reason))
 }
 
+/// Ends everything that the partner holds: what is open is rejected or withdrawn, what is in use is
+/// revoked or deactivated.
+async fn end_all(unit: &Unit, partner: &Stream<Partner>, reason: Reason) -> Result<()> {
+    each::<Key>(unit, partner, issued::Command::Deactivate(reason.clone())).await?;
+    each::<License>(unit, partner, issued::Command::Deactivate(reason.clone())).await?;
+    let end = oidc_client::Command::Deactivate(reason.clone());
+    each::<Client>(unit, partner, end).await?;
+    let end = policy_request::Command::End(reason.clone());
+    for ended in each::<PolicyRequestRow>(unit, partner, end).await? {
+        crate::policy_request::release_names(unit, &ended);
+    }
+    for ended in each::<SbiRow>(unit, partner, sbi::Command::End(reason.clone())).await? {
+        crate::sbi::release_version(unit, &ended);
+    }
+    for ended in each::<DeviceRow>(unit, partner, device::Command::End(reason.clone())).await? {
+        crate::device::release_name(unit, &ended);
+    }
+    for ended in each::<FtmChipRow>(unit, partner, ftm_chip::Command::End(reason)).await? {
+        crate::ftm_chip::release_name(unit, &ended);
+    }
+    Ok(())
+}
+
 /// Decides about everything of one kind that the partner holds and that has not ended; each event
 /// names the partner's as its cause.
 async fn each<R>(
@@ -477,7 +511,7 @@ where
 }
 
 /// The findings of another noun, told about the field that named it.
-fn at(field: &str, refusal: impl Into<Vec<Finding>>) -> crate::Error {
+pub(crate) fn at(field: &str, refusal: impl Into<Vec<Finding>>) -> Vec<Finding> {
     let here = |finding| Finding { field: field.to_owned(), ..finding };
-    crate::Error::Refused(refusal.into().into_iter().map(here).collect())
+    refusal.into().into_iter().map(here).collect()
 }

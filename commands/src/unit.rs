@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 8;
 /// What a granted wish leads to.
 #[derive(Debug)]
 pub struct Done {
-    /// The object that was made or changed.
+    /// The object that was made or changed; of a batch all of them, as its command writes them.
     pub id: String,
     /// The position that shows it; a client that has seen it sees everything before it too.
     pub position: i64,
@@ -268,6 +268,11 @@ impl Done {
 }
 
 impl Decided {
+    /// The decision is about several objects, which `ids` names all.
+    pub fn about_many(ids: String) -> Self {
+        Self { id: ids, version: 0, secret: None, proposed: false }
+    }
+
     /// The object is a proposal, made in the place of what was wished.
     pub fn into_proposal(self) -> Self {
         Self { proposed: true, ..self }

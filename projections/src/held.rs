@@ -14,7 +14,8 @@ pub trait Held: Fold {
 }
 
 /// The tables of what belongs to a partner.
-pub const HELD: [&str; 4] = ["policy_request", "api_key", "misp_license", "oidc_client"];
+pub const HELD: [&str; 7] =
+    ["policy_request", "api_key", "misp_license", "oidc_client", "sbi", "device", "ftm_chip"];
 
 /// The ids of everything of one kind that a partner holds and that has not ended.
 pub async fn live_of_partner<R: Held>(

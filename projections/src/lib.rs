@@ -5,8 +5,10 @@
 
 pub mod api_key;
 pub mod consent;
+pub mod device;
 pub mod extractor;
 pub mod fold;
+pub mod ftm_chip;
 pub mod held;
 pub mod history;
 pub mod issued;
@@ -22,6 +24,7 @@ pub mod policy_request;
 pub mod private_rows;
 pub mod proposal;
 pub mod rebuild;
+pub mod sbi;
 pub mod trust_certificate;
 
 use domain::Finding;
@@ -29,7 +32,7 @@ use domain::ids::PartnerId;
 use fold::ReadTable;
 
 /// Every read table.
-pub const TABLES: [ReadTable; 11] = [
+pub const TABLES: [ReadTable; 14] = [
     ReadTable::of::<partner::Row>(),
     ReadTable::of::<trust_certificate::Row>(),
     ReadTable::of::<policy_group::Row>(),
@@ -41,6 +44,9 @@ pub const TABLES: [ReadTable; 11] = [
     ReadTable::of::<proposal::Row>(),
     ReadTable::of::<consent::Row>(),
     ReadTable::of::<oidc_client::Row>(),
+    ReadTable::of::<sbi::Row>(),
+    ReadTable::of::<device::Row>(),
+    ReadTable::of::<ftm_chip::Row>(),
 ];
 
 /// The live schema of the read tables.

@@ -59,6 +59,9 @@ pub trait SortKey: InputType + Copy + Send + Sync + std::fmt::Debug {
 #[graphql(concrete(name = "ApiKeyOrder", params(crate::api_key::ApiKeySort)))]
 #[graphql(concrete(name = "MispLicenseOrder", params(crate::misp_license::MispLicenseSort)))]
 #[graphql(concrete(name = "OidcClientOrder", params(crate::oidc_client::OidcClientSort)))]
+#[graphql(concrete(name = "SbiOrder", params(crate::sbi::SbiSort)))]
+#[graphql(concrete(name = "DeviceOrder", params(crate::device::DeviceSort)))]
+#[graphql(concrete(name = "FtmChipOrder", params(crate::ftm_chip::FtmChipSort)))]
 pub struct Order<S: SortKey> {
     /// The column; rows with equal values are sorted by id.
     pub field: S,
@@ -171,6 +174,17 @@ impl Conditions {
         let Some(ids) = ids else { return };
         let ids = ids.iter().map(|id| id.as_ref().to_owned()).collect();
         self.add(&format!("{expression} = any(?)"), Parameter::List(ids));
+    }
+
+    /// Conditions that one of the rows of `from`, a table with its own `where`, has to meet
+    /// together. Without conditions there need not be such a row.
+    pub fn one_of(&mut self, from: &str, conditions: impl FnOnce(&mut Self)) {
+        let before = std::mem::take(&mut self.sql);
+        conditions(self);
+        let together = std::mem::replace(&mut self.sql, before);
+        if !together.is_empty() {
+            let _ = write!(self.sql, " and exists (select from {from}{together})");
+        }
     }
 
     /// A condition with one text parameter, written `?`.

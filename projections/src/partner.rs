@@ -63,7 +63,8 @@ pub struct Row {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A certificate that a partner uploaded, and the one that was issued for it.
+/// A certificate that a partner uploaded for itself or for a chip, and the one that was issued for
+/// it.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
 pub struct PartnerCertificate {
     /// SHA-256 of the certificate, lower-case hex.
@@ -72,9 +73,9 @@ pub struct PartnerCertificate {
     pub certificate_data: String,
     /// The counter-signed certificate, PEM.
     pub signed_certificate_data: String,
-    /// Fingerprints of the verified path, the partner's own first, the root last.
+    /// Fingerprints of the verified path, the uploaded one first, the root last.
     pub path: Vec<String>,
-    /// When the partner's own certificate ends.
+    /// When the uploaded certificate ends.
     pub expires_at: DateTime<Utc>,
     /// When the counter-signed certificate ends.
     pub signed_expires_at: DateTime<Utc>,
@@ -176,17 +177,7 @@ impl Row {
     fn accept(&mut self, accepted: &AcceptedCertificate, at: DateTime<Utc>) {
         self.certificate_fingerprint = Some(accepted.fingerprint.clone());
         self.certificate_expires_at = Some(accepted.ends_at());
-        let certificate = PartnerCertificate {
-            fingerprint: accepted.fingerprint.clone(),
-            certificate_data: accepted.certificate.clone(),
-            signed_certificate_data: accepted.signed_certificate.clone(),
-            path: accepted.path.clone(),
-            expires_at: accepted.not_after,
-            signed_expires_at: accepted.signed_not_after,
-            uploaded_at: at,
-            told: false,
-        };
-        self.certificates.insert(0, certificate);
+        self.certificates.insert(0, PartnerCertificate::accepted(accepted, at));
     }
 
     fn seat(&mut self, member: &Member) {
@@ -214,6 +205,22 @@ impl Row {
         let untold = self.certificates.iter().filter(|it| !it.told);
         let ends = untold.map(|it| it.expires_at.min(it.signed_expires_at));
         ends.min().filter(|_| self.status != PartnerStatus::Deactivated)
+    }
+}
+
+impl PartnerCertificate {
+    /// A certificate as it was accepted at an instant.
+    pub(crate) fn accepted(accepted: &AcceptedCertificate, at: DateTime<Utc>) -> Self {
+        Self {
+            fingerprint: accepted.fingerprint.clone(),
+            certificate_data: accepted.certificate.clone(),
+            signed_certificate_data: accepted.signed_certificate.clone(),
+            path: accepted.path.clone(),
+            expires_at: accepted.not_after,
+            signed_expires_at: accepted.signed_not_after,
+            uploaded_at: at,
+            told: false,
+        }
     }
 }
 

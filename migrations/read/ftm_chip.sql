@@ -1,0 +1,24 @@
+create table ftm_chip (
+  id                      text        primary key,
+  version                 bigint      not null,
+  status                  text        not null,
+  status_reason           text,
+  partner_id              text        not null,
+  make                    text        not null,
+  model                   text        not null,
+  certificate_fingerprint text,
+  certificate_expires_at  timestamptz,
+  certificates            jsonb       not null,
+  next_expiry             timestamptz,
+  created_at              timestamptz not null,
+  created_by              text        not null,
+  updated_at              timestamptz not null
+);
+create index on ftm_chip (created_at, id);
+create index on ftm_chip (updated_at, id);
+create index on ftm_chip (status, created_at, id);
+create index on ftm_chip (partner_id, status);
+create index on ftm_chip (lower(make), id);
+create index on ftm_chip (lower(model), id);
+create index on ftm_chip (coalesce(certificate_expires_at, 'infinity'), id);
+create index on ftm_chip (next_expiry) where next_expiry is not null;
