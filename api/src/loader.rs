@@ -5,6 +5,7 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use commands::{Commands, Error};
 use domain::partner::Contact;
+use projections::device::{Counts, counts};
 use projections::fold::find_many;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -26,6 +27,18 @@ pub async fn load<T: Thing>(ctx: &Context<'_>, id: &str) -> errors::Result<Optio
     let loader = ctx.data_unchecked::<DataLoader<Things>>();
     let found = loader.load_one(Id(id.to_owned(), PhantomData)).await;
     answer(ctx, found.map_err(|error| shared(&error)))
+}
+
+/// The things with these ids, in their order; those that there are.
+pub async fn load_all<T: Thing>(
+    ctx: &Context<'_>,
+    ids: impl Iterator<Item = &str>,
+) -> errors::Result<Vec<T>> {
+    let loader = ctx.data_unchecked::<DataLoader<Things>>();
+    let ids: Vec<Id<T>> = ids.map(|id| Id(id.to_owned(), PhantomData)).collect();
+    let found = loader.load_many(ids.clone()).await;
+    let found = answer(ctx, found.map_err(|error| shared(&error)))?;
+    Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }
 
 /// Contact data; `None` when it was erased.
@@ -96,6 +109,12 @@ impl Loader<Uuid> for Things {
     }
 }
 
+impl Thing for Counts {
+    async fn find(commands: &Commands, ids: &[String]) -> Result<HashMap<String, Self>, Error> {
+        Ok(counts(commands.store().pool(), ids).await?.into_iter().collect())
+    }
+}
+
 /// Read rows and, for what may be done with them, the states that decisions are made on.
 macro_rules! things {
     ($($noun:ident :: $State:ident),*) => {
@@ -132,5 +151,8 @@ things!(
     api_key::ApiKey,
     misp_license::MispLicense,
     oidc_client::OidcClient,
+    sbi::Sbi,
+    device::Device,
+    ftm_chip::FtmChip,
     proposal::Proposal
 );

@@ -1,8 +1,8 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, consent, extractor, history, me, misp_license, oidc_client, partner, policy,
-    policy_group, policy_request, preview, proposal, trust_certificate,
+    api_key, consent, device, extractor, ftm_chip, history, me, misp_license, oidc_client, partner,
+    policy, policy_group, policy_request, preview, proposal, sbi, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -18,6 +18,9 @@ pub struct Query(
     extractor::ExtractorQuery,
     api_key::ApiKeyQuery,
     misp_license::MispLicenseQuery,
+    sbi::SbiQuery,
+    device::DeviceQuery,
+    ftm_chip::FtmChipQuery,
     proposal::ProposalQuery,
     consent::ConsentQuery,
     oidc_client::OidcClientQuery,
@@ -36,6 +39,9 @@ pub struct Mutation(
     extractor::ExtractorMutation,
     api_key::ApiKeyMutation,
     misp_license::MispLicenseMutation,
+    sbi::SbiMutation,
+    device::DeviceMutation,
+    ftm_chip::FtmChipMutation,
     proposal::ProposalMutation,
     consent::ConsentMutation,
     oidc_client::OidcClientMutation,

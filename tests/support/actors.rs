@@ -887,7 +887,7 @@ impl Market {
         self.partners_are_stopped_and_ended(&partner(node, "carol")).await;
         self.keys_follow_each_other(&partner(node, "erin")).await;
         self.licenses_come_and_go().await;
-        self.clients_come_and_go(&partner(node, "dora")).await;
+        self.clients_come_and_go(&partner(node, "olga")).await;
         node.tell_expired(::commands::now()).await.unwrap();
         self.proposals_take_every_way(node).await;
         self.a_partner_is_given_another_shape(&partner(node, "gus")).await;
