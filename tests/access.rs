@@ -94,6 +94,9 @@ fn mutations(
                          "emailId": "mallory@example.org"});
     let member = json!({"partnerId": partner, "subject": "mallory", "role": "MANAGER"});
     let created = json!({"partnerId": partner, "policyId": policy, "publicKey": "{}"});
+    let sbi = json!({"providerId": partner, "swVersion": "1", "swBinaryHash": "ab".repeat(32),
+                     "swCreateDateTime": "2026-01-01T00:00:00Z",
+                     "swExpiryDateTime": "2030-01-01T00:00:00Z"});
     vec![
         ("suspendPartner", json!({"partnerId": partner, "reason": reason})),
         ("reactivatePartner", json!({"partnerId": partner, "reason": reason})),
@@ -146,6 +149,21 @@ fn mutations(
             json!({"mispLicenseId": license, "expiresAt": "2030-01-01T00:00:00Z"}),
         ),
         ("deactivateMispLicense", json!({"mispLicenseId": license, "reason": reason})),
+        ("addSbi", sbi),
+        ("approveSbi", json!({"sbiId": "x"})),
+        ("rejectSbi", json!({"sbiId": "x", "reason": reason})),
+        ("deactivateSbi", json!({"sbiId": "x", "reason": reason})),
+        ("addDevices", json!({"partnerId": partner, "devices": []})),
+        ("linkDeviceToSbi", json!({"deviceId": "x", "sbiId": "x"})),
+        ("unlinkDeviceFromSbi", json!({"deviceId": "x", "sbiId": "x"})),
+        ("approveDevice", json!({"deviceId": "x"})),
+        ("rejectDevice", json!({"deviceId": "x", "reason": reason})),
+        ("deactivateDevice", json!({"deviceId": "x", "reason": reason})),
+        ("addFtmChip", json!({"ftpProviderId": partner, "make": "m", "model": "m"})),
+        ("uploadFtmChipCertificate", json!({"ftmChipId": "x", "certificateData": "x"})),
+        ("approveFtmChip", json!({"ftmChipId": "x"})),
+        ("rejectFtmChip", json!({"ftmChipId": "x", "reason": reason})),
+        ("deactivateFtmChip", json!({"ftmChipId": "x", "reason": reason})),
         ("confirmProposal", json!({"proposalId": "x"})),
         ("refuseProposal", json!({"proposalId": "x", "reason": reason})),
         ("createOidcClient", of_client(created)),

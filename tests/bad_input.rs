@@ -1,8 +1,10 @@
 //! Bad input gets one clear answer with all findings, and leaves no trace.
 
-use crate::support::actors::Market;
+use crate::support::actors::{Makers, Market};
 use crate::support::http::{App, Caller};
 use crate::support::jwk;
+use chrono::TimeDelta;
+use domain::actor::Role;
 use serde_json::{Value, json};
 
 fn registration() -> Value {
@@ -19,7 +21,7 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 fn provider(app: &App) -> Caller<'_> {
-    app.person("dora", domain::actor::Role::DeviceProvider)
+    app.person("dora", Role::DeviceProvider)
 }
 
 async fn is_refused(app: &App, input: Value, findings: &[&str]) {
@@ -96,6 +98,16 @@ async fn every_other_text_has_its_limit_too() {
         input["redirectUris"] = json!(["https://acme.example"]);
         input
     };
+    let makers = Makers::open(&app.node).await;
+    let live = makers.live_sbi("1.0").await;
+    let device = makers.approved_device(&live, "F 1").await;
+    let chip = makers.fred.adds_chip("C 1").await.unwrap().id;
+    let (dora, fred) =
+        (app.person("dora", Role::DeviceProvider), app.person("fred", Role::FtmProvider));
+    let now = commands::now();
+    let sbi = json!({"providerId": "dora-co", "swBinaryHash": "ab".repeat(32),
+                     "swCreateDateTime": now.to_rfc3339(),
+                     "swExpiryDateTime": (now + TimeDelta::days(9)).to_rfc3339()});
     let cases = [
         (&admin, "createPolicyGroup", group.clone(), "name", 128),
         (&admin, "createPolicyGroup", group.clone(), "description", 256),
@@ -140,6 +152,15 @@ async fn every_other_text_has_its_limit_too() {
         (&alice, "updateOidcClient", settings(updated.clone()), "logoUri", 2048),
         (&alice, "retireOidcClientKey", retired, "reason", 500),
         (&alice, "deactivateOidcClient", updated, "reason", 500),
+        (&dora, "addSbi", sbi, "swVersion", 64),
+        (&dora, "deactivateSbi", json!({"sbiId": live}), "reason", 500),
+        (&dora, "deactivateDevice", json!({"deviceId": device}), "reason", 500),
+        (&admin, "rejectSbi", json!({"sbiId": live}), "reason", 500),
+        (&admin, "rejectDevice", json!({"deviceId": device}), "reason", 500),
+        (&fred, "addFtmChip", json!({"ftpProviderId": "fred-co", "model": "m"}), "make", 36),
+        (&fred, "addFtmChip", json!({"ftpProviderId": "fred-co", "make": "m"}), "model", 36),
+        (&fred, "deactivateFtmChip", json!({"ftmChipId": chip}), "reason", 500),
+        (&admin, "rejectFtmChip", json!({"ftmChipId": chip}), "reason", 500),
     ];
     let before: i64 = app.installation.database.ask("select count(*) from events").await;
     for (who, mutation, base, field, max) in cases {

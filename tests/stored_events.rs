@@ -6,7 +6,9 @@ use cqrs_es::DomainEvent;
 use domain::actor::MemberRole;
 use domain::api_key::ApiKey;
 use domain::consent::{self, Consent};
+use domain::device::{self, Device, Model};
 use domain::extractor::{self, Configuration, Extractor};
+use domain::ftm_chip::{self, Chip, FtmChip};
 use domain::issued::{self, Grant, KeyKind};
 use domain::misp_license::MispLicense;
 use domain::oidc_client::{
@@ -22,6 +24,7 @@ use domain::policy_group::{self, Description, PolicyGroup};
 use domain::policy_request::{self, Asked, Comment, ExtractorChoice, PolicyRequest, Wording};
 use domain::proposal::{self, Proposal, Proposed, ProposedAction};
 use domain::reference::{Modality, PartnerType, TrustDomain};
+use domain::sbi::{self, Sbi, Software};
 use domain::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
 use domain::{Decide, Reason};
 use projections::log::LogRow;
@@ -44,15 +47,7 @@ fn every_event_of_a_partner_is_kept() {
         contact: private(),
         member: "alice".to_owned(),
     });
-    let accepted = partner::Event::CertificateAccepted(AcceptedCertificate {
-        fingerprint: "01".repeat(32),
-        key_fingerprint: "02".repeat(32),
-        certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
-        signed_certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
-        path: vec!["01".repeat(32), "03".repeat(32)],
-        not_after: instant(),
-        signed_not_after: instant(),
-    });
+    let accepted = partner::Event::CertificateAccepted(accepted_certificate());
     are_kept::<Partner>(vec![
         registered,
         accepted,
@@ -281,6 +276,65 @@ fn every_event_of_an_oidc_client_is_kept() {
     ]);
 }
 
+#[test]
+fn every_event_of_an_sbi_is_kept() {
+    are_kept::<Sbi>(vec![
+        sbi::Event::Added(Software {
+            provider_id: "maker".into(),
+            sw_version: "1.0".to_owned(),
+            sw_binary_hash: "01".repeat(32),
+            sw_create_date_time: instant(),
+            sw_expiry_date_time: instant(),
+        }),
+        sbi::Event::Approved {},
+        sbi::Event::Rejected { reason: reason() },
+        sbi::Event::Deactivated { reason: reason() },
+        sbi::Event::Expired { expired_at: instant() },
+    ]);
+}
+
+#[test]
+fn every_event_of_a_device_is_kept() {
+    let model = Model {
+        device_type: "Finger".to_owned(),
+        device_sub_type: "Slap".to_owned(),
+        make: "Acme".to_owned(),
+        model: "F 1".to_owned(),
+    };
+    are_kept::<Device>(vec![
+        device::Event::Added { provider_id: "maker".into(), model, sbi_id: Some("one".into()) },
+        device::Event::LinkedToSbi { sbi_id: "two".into() },
+        device::Event::UnlinkedFromSbi { sbi_id: "one".into() },
+        device::Event::Approved {},
+        device::Event::Rejected { reason: reason() },
+        device::Event::Deactivated { reason: reason() },
+    ]);
+}
+
+#[test]
+fn every_event_of_an_ftm_chip_is_kept() {
+    are_kept::<FtmChip>(vec![
+        ftm_chip::Event::Added(Chip::new("maker".into(), "Acme", "C 1").unwrap()),
+        ftm_chip::Event::CertificateAccepted(accepted_certificate()),
+        ftm_chip::Event::Approved {},
+        ftm_chip::Event::Rejected { reason: reason() },
+        ftm_chip::Event::Deactivated { reason: reason() },
+        ftm_chip::Event::Expired { expired_at: instant() },
+    ]);
+}
+
+fn accepted_certificate() -> AcceptedCertificate {
+    AcceptedCertificate {
+        fingerprint: "01".repeat(32),
+        key_fingerprint: "02".repeat(32),
+        certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+        signed_certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+        path: vec!["01".repeat(32), "03".repeat(32)],
+        not_after: instant(),
+        signed_not_after: instant(),
+    }
+}
+
 /// A kind that is gone from the program is still in somebody's log.
 #[test]
 fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
@@ -293,6 +347,9 @@ fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
         names::<Extractor>(),
         names::<ApiKey>(),
         names::<MispLicense>(),
+        names::<Sbi>(),
+        names::<Device>(),
+        names::<FtmChip>(),
         names::<Proposal>(),
         names::<Consent>(),
         names::<OidcClient>(),

@@ -8,7 +8,7 @@ use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::PartnerId;
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
-use chrono::{DateTime, Months, Utc};
+use chrono::{DateTime, Months, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -53,8 +53,14 @@ pub struct Software {
 
 impl Software {
     /// The software as it is stored, or everything that is wrong with it. The limits of time are
-    /// those of MOSIP PMS 1.2.2.2, to the instant instead of the day.
+    /// those of MOSIP PMS 1.2.2.2, to the instant instead of the day; an instant is a microsecond,
+    /// as in PostgreSQL, so that the log and the read tables tell the same one.
     pub fn new(typed: Self, now: DateTime<Utc>) -> Result<Self, Vec<Finding>> {
+        let typed = Self {
+            sw_create_date_time: typed.sw_create_date_time.trunc_subsecs(6),
+            sw_expiry_date_time: typed.sw_expiry_date_time.trunc_subsecs(6),
+            ..typed
+        };
         let mut checks = Checks::default();
         checks.line("swVersion", &typed.sw_version, MAX_VERSION);
         checks.add_if(!is_sha256(&typed.sw_binary_hash), || {

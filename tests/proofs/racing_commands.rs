@@ -3,7 +3,7 @@
 //! let loose on two nodes. The log tells no forbidden history, nobody gets a fault for an answer,
 //! and what was granted is there.
 
-use crate::support::actors::{Market, Person, partner};
+use crate::support::actors::{Makers, Market, Person, device_provider, partner};
 use crate::support::certificates::Authority;
 use crate::support::commands::{Installation, in_one_batch, overtaken};
 use crate::support::jwk;
@@ -12,12 +12,12 @@ use futures::FutureExt as _;
 use projections::fold::{Fold, find};
 use projections::held::live_of_partner;
 use projections::{
-    api_key, oidc_client, partner as partners, policy, policy_group, policy_request,
+    api_key, device, oidc_client, partner as partners, policy, policy_group, policy_request,
 };
 use serde_json::Value;
 use strum::{EnumCount as _, IntoEnumIterator as _};
 
-/// Times that each pair meets in each form: twelve pairs make 576 races.
+/// Times that each pair meets in each form: fifteen pairs make 720 races.
 const TIMES: usize = 12;
 
 /// How two commands meet.
@@ -37,6 +37,7 @@ struct Field {
     beside: Commands,
     there: Commands,
     market: Market,
+    makers: Makers,
 }
 
 impl Field {
@@ -45,7 +46,8 @@ impl Field {
         let (here, there) = (installation.node(), installation.node());
         let beside = installation.beside(&here);
         let market = Market::open(&here).await;
-        Self { installation, here, beside, there, market }
+        let makers = Makers::open(&here).await;
+        Self { installation, here, beside, there, market, makers }
     }
 
     async fn status<R: Fold>(&self, id: &str) -> String {
@@ -75,6 +77,21 @@ impl Field {
         let (policy, _) = self.market.sign_in_policy_named(name, &owner).await;
         let client = owner.creates_client(&policy, &jwk::key(name)).await.unwrap().id;
         (owner, client)
+    }
+
+    /// A maker of devices with an approved interface.
+    async fn maker(&self, name: &str) -> (Person, String) {
+        let maker = device_provider(&self.here, name);
+        self.makers.welcome_devices(&maker).await;
+        let sbi = maker.adds_sbi("1.0").await.unwrap().id;
+        self.market.admin.approves_sbi(&sbi).await.unwrap();
+        (maker, sbi)
+    }
+
+    async fn live_devices(&self, person: &Person) -> usize {
+        let partner = person.partner.as_str().into();
+        let devices = live_of_partner::<device::Row>(self.here.store().pool(), &partner).await;
+        devices.unwrap().len()
     }
 
     async fn live_keys(&self, person: &Person) -> usize {
@@ -124,7 +141,7 @@ async fn meet<C>(
     one: &impl AsyncFn(&Field, &C, &Commands) -> Result<Done>,
     other: &impl AsyncFn(&Field, &C, &Commands) -> Result<Done>,
 ) -> (Result<Done>, Result<Done>) {
-    let Field { installation, here, beside, there, market } = field;
+    let Field { installation, here, beside, there, market, .. } = field;
     let blocker = market.anything();
     match form {
         Form::OneBatch => {
@@ -434,6 +451,56 @@ async fn a_client_never_loses_both_keys() {
             one_of_them(&first, &second);
             granted_or(&first, "LAST_KEY");
             granted_or(&second, "LAST_KEY");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_device_rests_on_an_interface_that_was_ended() {
+    race(
+        async |field, name| field.maker(name).await,
+        async |_, (dora, sbi), node| dora.at(node).ends_sbi(sbi).await,
+        async |_, (dora, sbi), node| dora.at(node).adds_device(Some(sbi), "F 1").await,
+        async |field, (dora, _), ended, added| {
+            assert_eq!(ended, Ok(()));
+            granted_or(&added, "SBI_DEACTIVATED");
+            assert_eq!(field.live_devices(dora).await, 0);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_device_is_approved_on_an_interface_that_was_ended() {
+    race(
+        async |field, name| {
+            let (dora, sbi) = field.maker(name).await;
+            let device = dora.adds_device(Some(&sbi), "F 1").await.unwrap().id;
+            (dora, sbi, device)
+        },
+        async |_, (dora, sbi, _), node| dora.at(node).ends_sbi(sbi).await,
+        async |field, (.., device), node| field.market.admin.at(node).approves_device(device).await,
+        async |field, (dora, ..), ended, approved| {
+            assert_eq!(ended, Ok(()));
+            granted_or(&approved, "DEVICE_REJECTED");
+            assert_eq!(field.live_devices(dora).await, 0);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_never_has_one_live_device_twice() {
+    race(
+        async |field, name| field.maker(name).await,
+        async |_, (dora, sbi), node| dora.at(node).adds_device(Some(sbi), "F 1").await,
+        async |_, (dora, sbi), node| dora.at(node).adds_device(Some(sbi), " f 1").await,
+        async |field, (dora, _), first, second| {
+            one_of_them(&first, &second);
+            granted_or(&first, "DEVICE_EXISTS");
+            granted_or(&second, "DEVICE_EXISTS");
+            assert_eq!(field.live_devices(dora).await, 1);
         },
     )
     .await;

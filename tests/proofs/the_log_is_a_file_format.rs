@@ -9,7 +9,9 @@ use cqrs_es::{Aggregate, EventStore as _};
 use domain::Decide;
 use domain::api_key::ApiKey;
 use domain::consent::Consent;
+use domain::device::Device;
 use domain::extractor::Extractor;
+use domain::ftm_chip::FtmChip;
 use domain::misp_license::MispLicense;
 use domain::oidc_client::OidcClient;
 use domain::partner::Partner;
@@ -17,6 +19,7 @@ use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
 use domain::policy_request::PolicyRequest;
 use domain::proposal::Proposal;
+use domain::sbi::Sbi;
 use domain::trust_certificate::TrustCertificate;
 use postgres_es::PostgresEventRepository;
 use projections::log::{LogRow, after};
@@ -44,6 +47,9 @@ async fn a_busy_day_has_every_event_there_is() {
         names::<Extractor>(domain::extractor::Event::VARIANTS),
         names::<ApiKey>(domain::api_key::Event::VARIANTS),
         names::<MispLicense>(domain::misp_license::Event::VARIANTS),
+        names::<Sbi>(domain::sbi::Event::VARIANTS),
+        names::<Device>(domain::device::Event::VARIANTS),
+        names::<FtmChip>(domain::ftm_chip::Event::VARIANTS),
         names::<Proposal>(domain::proposal::Event::VARIANTS),
         names::<Consent>(domain::consent::Event::VARIANTS),
         names::<OidcClient>(domain::oidc_client::Event::VARIANTS),
@@ -70,6 +76,9 @@ async fn every_stream_loads_through_the_stock_store_of_cqrs_es() {
         loads::<Extractor>(&node, &log).await,
         loads::<ApiKey>(&node, &log).await,
         loads::<MispLicense>(&node, &log).await,
+        loads::<Sbi>(&node, &log).await,
+        loads::<Device>(&node, &log).await,
+        loads::<FtmChip>(&node, &log).await,
         loads::<Proposal>(&node, &log).await,
         loads::<Consent>(&node, &log).await,
         loads::<OidcClient>(&node, &log).await,

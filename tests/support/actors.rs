@@ -1,9 +1,15 @@
 //! People, and what they do, in the words of the business.
 
+mod makers;
+
+pub use makers::{Makers, device_provider, ftm_provider};
+
 use super::certificates::Authority;
 use ::commands::api_key::{DeactivateApiKey, GenerateApiKey, RotateApiKey, SetApiKeyExpiry};
 use ::commands::consent::{GiveConsent, WithdrawConsent};
+use ::commands::device::{DeactivateDevice, RejectDevice};
 use ::commands::extractor::{CreateExtractor, DeleteExtractor};
+use ::commands::ftm_chip::{DeactivateFtmChip, RejectFtmChip};
 use ::commands::misp_license::{
     DeactivateMispLicense, GenerateMispLicense, RotateMispLicense, SetMispLicenseExpiry,
 };
@@ -28,6 +34,7 @@ use ::commands::policy_request::{
     SubmitPolicyRequest, UpdateDraftPolicyRequest, WithdrawPolicyRequest,
 };
 use ::commands::proposal::{ConfirmProposal, RefuseProposal};
+use ::commands::sbi::{DeactivateSbi, RejectSbi};
 use ::commands::trust_certificate::{
     DisableTrustCertificate, EnableTrustCertificate, UploadTrustCertificate,
 };
@@ -726,6 +733,18 @@ verbs! {
     refuses: refuse_proposal(RefuseProposal, proposal_id);
     /// Takes an extractor off the menu.
     deletes_extractor: delete_extractor(DeleteExtractor, extractor_id);
+    /// Refuses a secure biometric interface.
+    rejects_sbi: reject_sbi(RejectSbi, sbi_id);
+    /// Ends a secure biometric interface.
+    ends_sbi: deactivate_sbi(DeactivateSbi, sbi_id);
+    /// Refuses a device.
+    rejects_device: reject_device(RejectDevice, device_id);
+    /// Ends a device.
+    ends_device: deactivate_device(DeactivateDevice, device_id);
+    /// Refuses a chip.
+    rejects_chip: reject_ftm_chip(RejectFtmChip, ftm_chip_id);
+    /// Ends a chip.
+    ends_chip: deactivate_ftm_chip(DeactivateFtmChip, ftm_chip_id);
     /// Ends a key.
     ends_key: deactivate_api_key(DeactivateApiKey, api_key_id);
     /// Ends a licence.
@@ -892,6 +911,7 @@ impl Market {
         self.proposals_take_every_way(node).await;
         self.a_partner_is_given_another_shape(&partner(node, "gus")).await;
         self.a_group_is_chosen(&misp(node, "mina")).await;
+        Makers::open(node).await.busy_day().await;
         node.tell_expired(::commands::now() + TimeDelta::days(36_500)).await.unwrap();
     }
 
