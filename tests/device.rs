@@ -218,6 +218,7 @@ async fn an_orphan_is_not_approved_but_can_be_rejected_or_linked() {
     let sbi = makers.live_sbi("1.0").await;
     let orphan = makers.dora.adds_device(None, "F 1").await.unwrap().id;
     let it = json!({"deviceId": orphan});
+    let without = json!("DEVICE_WITHOUT_SBI");
     let refused = admin.does("approveDevice", it.clone(), "position").await;
     assert_eq!(refused.findings(), ["deviceId: DEVICE_WITHOUT_SBI"]);
     let query = "query($id: ID!) { device(id: $id) { orphan sbis { id }
@@ -231,6 +232,10 @@ async fn an_orphan_is_not_approved_but_can_be_rejected_or_linked() {
         {"action": "deactivateDevice", "reasonCode": "DEVICE_PENDING"},
     ]});
     assert_eq!(shown.data()["device"], expected);
+
+    let told = admin.asks(query, json!({"id": orphan})).await;
+    let told = &told.data()["device"]["allowedActions"];
+    assert_eq!((&told[2]["reasonCode"], &told[3]["reasonCode"]), (&without, &Value::Null));
 
     let link = json!({"deviceId": orphan, "sbiId": sbi});
     let selection = "device { version orphan sbis { swVersion } }";

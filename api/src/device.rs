@@ -1,6 +1,6 @@
 //! Devices in GraphQL.
 
-use crate::actions::{AllowedAction, allowed_actions};
+use crate::actions::{AllowedAction, as_allowed};
 use crate::caller::caller;
 use crate::errors::{Result, answer};
 use crate::list::{List, connection};
@@ -17,6 +17,7 @@ use commands::device::{
 };
 use domain::Finding;
 use domain::actor::Operation;
+use domain::device::{self, Support};
 use domain::ids::{DeviceId, SbiId};
 use projections::device::{DeviceFilter, DeviceSort, Row};
 use projections::page::{Order, PageRequest};
@@ -57,10 +58,14 @@ impl Device {
         Ok(!self.sbi_rows(ctx).await?.iter().any(|sbi| sbi.is_live(now)))
     }
 
-    /// What can be done with it now, and why not. What it rests on is told by `orphan`.
+    /// What can be done with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
         let member = caller(ctx).role_at(&self.row.partner_id);
-        allowed_actions::<domain::device::Device>(ctx, self.row.id.as_str(), member).await
+        let state = load::<device::Device>(ctx, self.row.id.as_str()).await?.unwrap_or_default();
+        let ids = state.known().into_iter().flat_map(|known| &known.sbi_ids).map(SbiId::as_str);
+        let sbis = load_all::<domain::sbi::Sbi>(ctx, ids).await?;
+        let possible = state.actions_on(Support::of(&sbis, commands::now()));
+        Ok(as_allowed(ctx, member, possible))
     }
 }
 

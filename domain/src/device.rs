@@ -323,14 +323,21 @@ impl Known {
 aggregate!(Device, "device");
 
 impl Actions for Device {
-    /// What the SBIs are good for is not asked: that takes their own states.
+    /// As far as the device alone can tell.
     fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
-        let support = Support::Live;
+        self.actions_on(Support::Live)
+    }
+}
+
+impl Device {
+    /// What can be done with the device while its SBIs are good for this.
+    pub fn actions_on(&self, support: Support) -> Vec<Possible> {
         let another = || SbiId::from("another");
         let linked = self.known().and_then(|known| known.sbi_ids.first().cloned());
+        let link = Command::Link { sbi_id: another(), support: Support::Live };
         let unlink = Command::Unlink { sbi_id: linked.unwrap_or_else(another) };
         vec![
-            self.possible(Operation::LinkDeviceToSbi, Command::Link { sbi_id: another(), support }),
+            self.possible(Operation::LinkDeviceToSbi, link),
             self.possible(Operation::UnlinkDeviceFromSbi, unlink),
             self.possible(Operation::ApproveDevice, Command::Approve { support }),
             self.possible(Operation::RejectDevice, Command::Reject(Reason::any())),
