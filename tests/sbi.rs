@@ -211,9 +211,15 @@ async fn that_an_interface_has_expired_is_told_once_and_changes_no_status() {
     let ended = makers.live_sbi("3.0").await;
     makers.dora.ends_sbi(&ended).await.unwrap();
     let years = |years: i64| commands::now() + TimeDelta::days(365 * years);
-    assert_eq!(app.node.tell_expired(commands::now()).await.unwrap(), 0);
-    assert_eq!(app.node.tell_expired(years(2)).await.unwrap(), 2, "not the one that has ended");
-    assert_eq!(app.node.tell_expired(years(3)).await.unwrap(), 0, "once");
+    let told_by = async |now| {
+        app.node.tell_expired(now).await.unwrap();
+        let told =
+            "select count(*) from events where aggregate_type = 'sbi' and event_type = 'expired'";
+        app.installation.database.ask::<i64>(told).await
+    };
+    assert_eq!(told_by(commands::now()).await, 0);
+    assert_eq!(told_by(years(2)).await, 2, "not the one that has ended");
+    assert_eq!(told_by(years(3)).await, 2, "once");
     let query = "query($id: ID!) { sbi(id: $id) { status version swExpiryDateTime } }";
     let shown = dora(&app).asks(query, json!({"id": sbi})).await;
     assert_eq!(shown.data()["sbi"]["status"], "APPROVED");

@@ -17,7 +17,7 @@ use projections::{
 use serde_json::Value;
 use strum::{EnumCount as _, IntoEnumIterator as _};
 
-/// Times that each pair meets in each form: fifteen pairs make 720 races.
+/// Times that each pair meets in each form: sixteen pairs make 768 races.
 const TIMES: usize = 12;
 
 /// How two commands meet.
