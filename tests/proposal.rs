@@ -198,6 +198,43 @@ async fn the_same_wish_under_one_key_is_proposed_once() {
     assert!(first.payload()["proposal"]["id"].is_string());
 }
 
+/// What begins with one of these takes something away.
+const DESTRUCTIVE: [&str; 14] = [
+    "confirm",
+    "deactivate",
+    "delete",
+    "disable",
+    "discard",
+    "refuse",
+    "reject",
+    "remove",
+    "retire",
+    "revoke",
+    "suspend",
+    "unlink",
+    "withdraw",
+    "reactivatePartner",
+];
+
+#[tokio::test]
+async fn whatever_takes_something_away_can_be_previewed() {
+    let app = App::start().await;
+    let query = "{ mutations: __type(name: \"Mutation\") { fields { name } }
+        previews: __type(name: \"Previews\") { fields { name } } }";
+    let schema = app.admin().asks(query, json!({})).await;
+    let names = |what: &str| -> Vec<String> {
+        let fields = schema.data()[what]["fields"].as_array().unwrap();
+        fields.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let previews = names("previews");
+    let missing: Vec<String> = names("mutations")
+        .into_iter()
+        .filter(|name| DESTRUCTIVE.iter().any(|verb| name.starts_with(verb)))
+        .filter(|name| !previews.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "no preview: {missing:?}");
+}
+
 #[tokio::test]
 async fn a_preview_tells_everything_that_would_end_and_changes_nothing() {
     let careful = Careful::start().await;

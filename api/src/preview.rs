@@ -5,16 +5,19 @@ use crate::errors::{Result, answer};
 use crate::scalars::Position;
 use async_graphql::{Context, Object, SimpleObject};
 use commands::api_key::DeactivateApiKey;
-use commands::device::{DeactivateDevice, RejectDevice};
+use commands::consent::WithdrawConsent;
+use commands::device::{DeactivateDevice, RejectDevice, UnlinkDeviceFromSbi};
 use commands::extractor::DeleteExtractor;
 use commands::ftm_chip::{DeactivateFtmChip, RejectFtmChip};
 use commands::misp_license::DeactivateMispLicense;
 use commands::oidc_client::{DeactivateOidcClient, RetireOidcClientKey};
-use commands::partner::{DeactivatePartner, ReactivatePartner, SuspendPartner};
+use commands::partner::{
+    DeactivatePartner, ReactivatePartner, RemoveMember, RemovePartnerContact, SuspendPartner,
+};
 use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
 use commands::policy_group::DeactivatePolicyGroup;
 use commands::policy_request::{RejectPolicyRequest, RevokePolicyRequest, WithdrawPolicyRequest};
-use commands::proposal::ConfirmProposal;
+use commands::proposal::{ConfirmProposal, RefuseProposal};
 use commands::sbi::{DeactivateSbi, RejectSbi};
 use commands::trust_certificate::DisableTrustCertificate;
 use commands::{Change, Done};
@@ -101,7 +104,12 @@ previews! {
     deactivate_device(DeactivateDevice);
     reject_ftm_chip(RejectFtmChip);
     deactivate_ftm_chip(DeactivateFtmChip);
+    remove_member(RemoveMember);
+    remove_partner_contact(RemovePartnerContact);
+    unlink_device_from_sbi(UnlinkDeviceFromSbi);
+    withdraw_consent(WithdrawConsent);
     confirm_proposal(ConfirmProposal);
+    refuse_proposal(RefuseProposal);
     retire_oidc_client_key(RetireOidcClientKey);
     deactivate_oidc_client(DeactivateOidcClient);
 }

@@ -19,19 +19,21 @@ fn the_docs_tell_every_state_machine() {
         wish, which is no error; else the code of the refusal. A command is what the noun is asked; \
         which mutation asks it, and what is read before, stands in `commands/src/<noun>.rs`.\n";
     let machines = [
-        crate::partner::tests::machine().table(),
+        crate::installation::tests::machine().table(),
         crate::trust_certificate::tests::machine().table(),
+        crate::partner::tests::machine().table(),
+        crate::consent::tests::machine().table(),
+        crate::policy_group::tests::machine().table(),
         crate::policy::tests::machine().table(),
-        crate::policy_request::tests::machine().table(),
         crate::extractor::tests::machine().table(),
+        crate::policy_request::tests::machine().table(),
         issued::tests::machine::<ApiKeyKind>(&"kyc".into()).table(),
         issued::tests::machine::<MispLicenseKind>(&None).table(),
         crate::oidc_client::tests::machine().table(),
-        crate::consent::tests::machine().table(),
-        crate::proposal::tests::machine().table(),
         crate::sbi::tests::machine().table(),
         crate::device::tests::machine().table(),
         crate::ftm_chip::tests::machine().table(),
+        crate::proposal::tests::machine().table(),
     ];
     is_current("state-machines.md", &format!("{head}{}", machines.concat()));
 }

@@ -4,7 +4,7 @@
 use crate::Finding;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 /// The only stream of this noun.
 pub const ID: &str = "this";
@@ -13,7 +13,7 @@ pub const ID: &str = "this";
 pub type Fingerprints = BTreeMap<String, String>;
 
 /// A wish about the installation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Work with these keys.
     AdoptKeys(Fingerprints),
@@ -47,7 +47,7 @@ impl Refusal {
 }
 
 /// Which keys the installation works with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum Installation {
     /// Never started.
     #[default]
@@ -80,12 +80,23 @@ impl Installation {
 aggregate!(Installation, "installation");
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
 
     fn keys(pepper: &str) -> Fingerprints {
         Fingerprints::from([("pepper.1".to_owned(), pepper.to_owned())])
+    }
+
+    pub(crate) fn machine() -> StateMachine<Installation> {
+        StateMachine {
+            states: vec![("", vec![]), ("", vec![Event::KeysAdopted { fingerprints: keys("a") }])],
+            commands: vec![
+                ("that it has", Command::AdoptKeys(keys("a"))),
+                ("that are others", Command::AdoptKeys(keys("b"))),
+            ],
+        }
     }
 
     #[test]

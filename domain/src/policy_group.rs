@@ -17,7 +17,7 @@ pub const MAX_NAME: usize = 128;
 pub const MAX_DESCRIPTION: usize = 256;
 
 /// A wish about one policy group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// Start a group.
     Create(Description),
@@ -91,7 +91,7 @@ impl Refusal {
 }
 
 /// Where a group stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 pub enum PolicyGroup {
     /// Not created.
     #[default]
@@ -173,9 +173,10 @@ impl Actions for PolicyGroup {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
+    use crate::generated_docs::StateMachine;
 
     fn banking() -> Description {
         Description::new("Banking", "Banks").unwrap()
@@ -195,6 +196,29 @@ mod tests {
 
     fn inactive() -> PolicyGroup {
         given([Event::Created(banking()), Event::Deactivated { reason: reason() }])
+    }
+
+    pub(crate) fn machine() -> StateMachine<PolicyGroup> {
+        let closed = Event::Deactivated { reason: reason() };
+        StateMachine {
+            states: vec![
+                ("", vec![]),
+                ("", vec![Event::Created(banking())]),
+                ("", vec![Event::Created(banking()), closed]),
+            ],
+            commands: vec![
+                ("as it was created", Command::Create(banking())),
+                ("with another description", Command::Create(money())),
+                ("with another description", Command::Update(money())),
+                ("", deactivate(0)),
+                ("with live policies", deactivate(1)),
+                ("", Command::Reactivate(reason())),
+            ],
+        }
+    }
+
+    fn money() -> Description {
+        Description::new("Banking", "Money").unwrap()
     }
 
     #[test]

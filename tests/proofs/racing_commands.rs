@@ -17,7 +17,7 @@ use projections::{
 use serde_json::Value;
 use strum::{EnumCount as _, IntoEnumIterator as _};
 
-/// Times that each pair meets in each form: sixteen pairs make 768 races.
+/// Times that each pair meets in each form: 18 pairs make 864 races.
 const TIMES: usize = 12;
 
 /// How two commands meet.
@@ -329,6 +329,51 @@ async fn a_key_has_one_successor() {
             granted_or(&first, "ROTATED_ALREADY");
             granted_or(&second, "ROTATED_ALREADY");
             assert_eq!(field.live_keys(it).await, 2);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_ended_has_no_successor_unless_it_came_first() {
+    race(
+        async |field, name| {
+            let it = field.customer(name).await.0;
+            let key = it.generates_key(&field.market.policy, "branch").await.unwrap().id;
+            (it, key)
+        },
+        async |_, (it, key), node| it.at(node).rotates_key(key, None).await,
+        async |field, (_, key), node| field.market.admin.at(node).ends_key(key).await,
+        async |field, (it, key), rotated, ended| {
+            assert_eq!(ended, Ok(()));
+            granted_or(&rotated, "API_KEY_DEACTIVATED");
+            assert_eq!(field.status::<api_key::Row>(key).await, "DEACTIVATED");
+            assert_eq!(field.live_keys(it).await, usize::from(rotated.is_ok()));
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_client_of_a_suspended_partner_is_live() {
+    race(
+        async |field, name| {
+            let owner = field.newcomer(name).await;
+            let (policy, _) = field.market.sign_in_policy_named(name, &owner).await;
+            (owner, policy, name.to_owned())
+        },
+        async |field, (owner, ..), node| field.market.admin.at(node).suspends(&owner.partner).await,
+        async |_, (owner, policy, name), node| {
+            owner.at(node).creates_client(policy, &jwk::key(name)).await
+        },
+        async |field, (owner, ..), suspended, created| {
+            assert_eq!(suspended, Ok(()));
+            granted_or(&created, "PARTNER_SUSPENDED");
+            let sql = "select count(*) from read.oidc_client where partner_id = $1 \
+                       and status <> 'SUSPENDED'";
+            let query = sqlx::query_scalar(sql).bind(&owner.partner);
+            let awake: i64 = query.fetch_one(field.here.store().pool()).await.unwrap();
+            assert_eq!(awake, 0);
         },
     )
     .await;
