@@ -2,11 +2,10 @@
 //! infrastructure provider.
 //!
 //! Active ⇄ suspended (with its partner) → deactivated, which is final. A key is rotated at most
-//! once: its successor is another key, and both open the door until the overlap ends. Never do three
-//! of them. Expiry is
-//! not a state: it is a fact that everybody can read off `expires_at`; that it is told in the log
-//! decides nothing. The key itself is never here: only what may be known of it; its keyed hash
-//! lies with the private rows.
+//! once: its successor is another key, and both open the door until the overlap ends; three never
+//! do. Expiry is not a state: it is a fact that everybody can read off `expires_at`; that it is told
+//! in the log decides nothing. The key itself is never here: only what may be known of it; its keyed
+//! hash lies with the private rows.
 
 use crate::aggregate::{Decide, Expires};
 use crate::ids::PartnerId;
