@@ -150,7 +150,7 @@ fn host_of(uri: &str) -> Option<String> {
     let (_, rest) = uri.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?.split(':').next()?;
-    let named = host.chars().any(|c| c.is_ascii_alphabetic());
+    let named = !host.starts_with('[') && host.chars().any(|c| c.is_ascii_alphabetic());
     named.then(|| host.to_ascii_lowercase())
 }
 
@@ -222,6 +222,12 @@ mod tests {
         assert!(!acme.permits(&uri("https://evil.example/?.acme.example")));
         assert!(!acme.permits(&uri("urn:mosip:partner:acme")));
         assert!(!acme.permits(&uri("https://192.0.2.1/")));
+        let mut excluded = NameConstraints::default();
+        excluded.excluded.push(uri(".evil.example"));
+        assert!(excluded.permits(&uri("https://www.acme.example/")));
+        for address in ["https://192.0.2.1/", "https://[fe80::a]/", "https://me@[fe80::a]:8443/"] {
+            assert!(!excluded.permits(&uri(address)), "{address}");
+        }
     }
 
     #[test]

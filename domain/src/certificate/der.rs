@@ -7,6 +7,8 @@ pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OID: u8 = 0x06;
+pub(super) const UTC_TIME: u8 = 0x17;
+pub(super) const GENERALIZED_TIME: u8 = 0x18;
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const CONTEXT_0: u8 = 0xa0;
 
@@ -50,9 +52,28 @@ pub(super) fn shape(element: &[u8]) -> Vec<u8> {
     inside.into_iter().map(tag).collect()
 }
 
+/// Whether a number has no byte that it does not need (X.690, 8.3.2).
+pub(super) fn is_shortest(digits: &[u8]) -> bool {
+    match digits {
+        [0, second, ..] => second & 0x80 != 0,
+        [0xff, second, ..] => second & 0x80 == 0,
+        other => !other.is_empty(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_has_one_form() {
+        for shortest in [&[0][..], &[0x7f], &[0x80], &[0, 0x80], &[0xff, 0x7f]] {
+            assert!(is_shortest(shortest), "{shortest:?}");
+        }
+        for longer in [&[][..], &[0, 0], &[0, 0x7f], &[0xff, 0x80]] {
+            assert!(!is_shortest(longer), "{longer:?}");
+        }
+    }
 
     const TWO_NUMBERS: [u8; 8] = [SEQUENCE, 6, INTEGER, 1, 5, INTEGER, 1, 7];
 

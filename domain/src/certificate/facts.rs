@@ -2,7 +2,7 @@
 //! speak about meaning only.
 
 use super::constraints::{GeneralName, NameConstraints};
-use super::der::{self, CONTEXT_0, OCTET_STRING, SEQUENCE};
+use super::der::{self, CONTEXT_0, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, UTC_TIME};
 use super::name::Name;
 use super::{Certificate, Extension, PublicKey, Signed, key};
 use crate::finding::Finding;
@@ -37,6 +37,8 @@ fn fixed_fields(der: &[u8], x509: &X509Certificate<'_>) -> Result<Certificate, &
     let signed = signed(der, x509).ok_or("structure")?;
     fields_fill(&signed.message).ok_or("fields")?;
     extensions_fill(&signed.message).ok_or("extensions")?;
+    der::is_shortest(tbs.raw_serial()).then_some(()).ok_or("serialNumber")?;
+    times_are_plain(&signed.message).ok_or("validity")?;
     Ok(Certificate {
         der: der.to_vec(),
         version: tbs.version.0.saturating_add(1),
@@ -89,10 +91,32 @@ fn whole_bytes(bits: &BitString<'_>) -> Option<Vec<u8>> {
 /// would pass over anything behind them.
 fn fields_fill(tbs: &[u8]) -> Option<()> {
     let tags = der::shape(tbs);
-    let fields = usize::from(tags.first() == Some(&CONTEXT_0)) + 6;
-    let optional = tags.get(fields..)?;
+    let optional = tags.get(first_field(&tags) + 6..)?;
     let known = optional.iter().all(|tag| matches!(tag, 0x81 | 0x82 | 0xa3));
     (known && optional.is_sorted_by(|a, b| a < b)).then_some(())
+}
+
+/// Where the serial number stands: behind the version, if there is one.
+fn first_field(tags: &[u8]) -> usize {
+    usize::from(tags.first() == Some(&CONTEXT_0))
+}
+
+/// The validity is the fourth field.
+fn times_are_plain(tbs: &[u8]) -> Option<()> {
+    let at = first_field(&der::shape(tbs)) + 3;
+    let times = der::children(der::children(tbs)?.get(at)?)?;
+    times.into_iter().all(is_plain_time).then_some(())
+}
+
+/// RFC 5280, 4.1.2.5: in UTC and to the second. The parser would take offsets and fractions, too.
+fn is_plain_time(element: &[u8]) -> bool {
+    let digits = match der::tag(element) {
+        UTC_TIME => 12,
+        GENERALIZED_TIME => 14,
+        _ => return false,
+    };
+    let text = der::content(element).and_then(|text| text.strip_suffix(b"Z"));
+    text.is_some_and(|text| text.len() == digits && text.iter().all(u8::is_ascii_digit))
 }
 
 /// Every extension is an OID, perhaps a boolean, and one value that holds exactly one element.
@@ -243,5 +267,27 @@ fn name_constraints(raw: &RawConstraints<'_>) -> NameConstraints {
     NameConstraints {
         permitted: read(&raw.permitted_subtrees).unwrap_or_default(),
         excluded: read(&raw.excluded_subtrees).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_plain(tag: u8, text: &str) -> bool {
+        let length = u8::try_from(text.len()).unwrap();
+        is_plain_time(&[&[tag, length], text.as_bytes()].concat())
+    }
+
+    #[test]
+    fn times_are_in_utc_and_to_the_second() {
+        assert!(is_plain(UTC_TIME, "270101000000Z"));
+        assert!(is_plain(GENERALIZED_TIME, "20270101000000Z"));
+        for other in ["2701010000Z", "270101000000+0000", "270101000000", "20270101000000Z"] {
+            assert!(!is_plain(UTC_TIME, other), "{other}");
+        }
+        for other in ["20270101000000.5Z", "202701010000Z", "20270101000000", "270101000000Z"] {
+            assert!(!is_plain(GENERALIZED_TIME, other), "{other}");
+        }
     }
 }

@@ -99,15 +99,11 @@ fn rsa_numbers(bits: &[u8]) -> Option<RsaNumbers> {
     Some(RsaNumbers { modulus: positive(modulus)?, exponent: positive(exponent)? })
 }
 
-/// A positive number in its one DER form: the first byte is zero only where the sign needs it.
+/// A positive number in its one DER form.
 fn positive(element: &[u8]) -> Option<BigUint> {
     let digits = der::content(element).filter(|_| der::tag(element) == der::INTEGER)?;
-    let canonical = match digits {
-        [0, second, ..] => second & 0x80 != 0,
-        [first, ..] => first & 0x80 == 0,
-        [] => false,
-    };
-    canonical.then(|| BigUint::from_bytes_be(digits))
+    let negative = digits.first().is_some_and(|first| first & 0x80 != 0);
+    (der::is_shortest(digits) && !negative).then(|| BigUint::from_bytes_be(digits))
 }
 
 fn rsa_fault(bits: &[u8]) -> Option<KeyFault> {
