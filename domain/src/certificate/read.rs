@@ -10,6 +10,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 /// The longest text that is looked at. A certificate with an RSA-8192 key has about 6 KiB.
 pub const MAX_TEXT: usize = 16 * 1024;
 
+/// The longest certificate: its PEM, in lines, is a text that is looked at. Base64 alone could hold
+/// a longer one, which then could not be read again from where it is kept.
+const MAX_DER: usize = 12_000;
+
 const BEGIN: &str = "-----BEGIN ";
 pub(super) const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 pub(super) const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
@@ -28,8 +32,10 @@ const EMPTY: Refusal = (
     "There is no certificate. Send it as PEM, from -----BEGIN CERTIFICATE----- to -----END \
     CERTIFICATE-----.",
 );
-const TOO_LARGE: Refusal =
-    ("CERT_TOO_LARGE", "This is longer than 16 KiB. Send one certificate and nothing else.");
+const TOO_LARGE: Refusal = (
+    "CERT_TOO_LARGE",
+    "This is longer than 16 KiB in PEM form. Send one certificate and nothing else.",
+);
 const PRIVATE_KEY: Refusal = (
     "PRIVATE_KEY_SENT",
     "This is a private key. Treat it as leaked: make a new key pair, revoke certificates of the \
@@ -90,6 +96,9 @@ fn decode(text: &str) -> Result<Vec<u8>, Refusal> {
     let der =
         if text.starts_with(BEGIN) { from_base64(pem_body(text)?)? } else { from_base64(text)? };
     refuse_other_structure(&der)?;
+    if der.len() > MAX_DER {
+        return Err(TOO_LARGE);
+    }
     Ok(der)
 }
 
@@ -271,6 +280,30 @@ mod tests {
         for (der, wanted) in expected {
             assert_eq!(code(&base64_of(der)), wanted, "{der:?}");
         }
+    }
+
+    /// The shape of a certificate, `length` bytes long.
+    fn shape(length: usize) -> Vec<u8> {
+        let header = |tag: u8, length: usize| {
+            let [.., high, low] = length.to_be_bytes();
+            [tag, 0x82, high, low]
+        };
+        let filling = vec![0; length - 17];
+        let filled = [&header(4, filling.len()), filling.as_slice()].concat();
+        let inside = [&header(SEQUENCE, filled.len())[..], &filled, &[SEQUENCE, 0, 3, 1, 0]];
+        [&header(SEQUENCE, length - 4)[..], &inside.concat()].concat()
+    }
+
+    #[test]
+    fn whatever_is_read_can_be_read_again_from_its_pem() {
+        for (length, wanted) in [(MAX_DER, "READ"), (MAX_DER + 1, "CERT_TOO_LARGE")] {
+            assert_eq!(code(&base64_of(&shape(length))), wanted, "{length}");
+        }
+        let letters = BASE64.encode(shape(MAX_DER));
+        let lines: Vec<_> =
+            letters.as_bytes().chunks(64).map(|l| str::from_utf8(l).unwrap()).collect();
+        let pem = format!("{BEGIN_CERTIFICATE}\n{}\n{END_CERTIFICATE}\n", lines.join("\n"));
+        assert_eq!(code(&pem), "READ");
     }
 
     #[test]
