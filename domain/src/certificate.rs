@@ -296,4 +296,6 @@ pub enum TrustKind {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

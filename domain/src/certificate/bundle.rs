@@ -54,7 +54,11 @@ impl Part<'_> {
     fn read(&self, field: &str) -> Result<Certificate, Vec<Finding>> {
         match self {
             Self::Text(text) => Certificate::read(text, field),
-            Self::Der(der) => Certificate::from_der(der, field),
+            Self::Der(der) => {
+                read::refuse_other_der(der)
+                    .map_err(|(code, message)| vec![Finding::new(code, field, message)])?;
+                Certificate::from_der(der, field)
+            }
         }
     }
 }
@@ -148,6 +152,15 @@ mod tests {
         let cut = other.pem().replace("-----END", "!\n-----END");
         let text = format!("{}{}{}", root.pem(), cut, root.pem());
         assert_eq!(codes(&text), ["f[1]: CERT_FORMAT"]);
+    }
+
+    /// Such a certificate would be kept as PEM, and never read again.
+    #[test]
+    fn a_certificate_in_pkcs7_must_be_one_that_could_be_sent_alone() {
+        let long = root_of(&"long ".repeat(3_000), 1);
+        let pkcs7 = |all: &[&Certificate]| BASE64_STANDARD.encode(issuance::pkcs7(all).unwrap());
+        assert_eq!(codes(&pkcs7(&[&root(), &long])), ["f[1]: CERT_TOO_LARGE"]);
+        assert_eq!(codes(&long.pem()), ["f: CERT_TOO_LARGE"]);
     }
 
     #[test]

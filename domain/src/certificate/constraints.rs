@@ -77,6 +77,8 @@ impl GeneralName {
     }
 
     fn is_within(&self, constraint: &Self) -> bool {
+        #[cfg(test)]
+        super::hostile::COMPARISONS.set(super::hostile::COMPARISONS.get() + 1);
         match (self, constraint) {
             (Self::Dns(host), Self::Dns(top)) => host_within(host, top),
             (Self::Email(address), Self::Email(top)) => address_within(address, top),

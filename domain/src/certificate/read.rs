@@ -95,11 +95,14 @@ fn decode(text: &str) -> Result<Vec<u8>, Refusal> {
     refuse_other_text(text)?;
     let der =
         if text.starts_with(BEGIN) { from_base64(pem_body(text)?)? } else { from_base64(text)? };
-    refuse_other_structure(&der)?;
-    if der.len() > MAX_DER {
-        return Err(TOO_LARGE);
-    }
+    refuse_other_der(&der)?;
     Ok(der)
+}
+
+/// Everything that can be told from the bytes without reading the certificate itself.
+pub(super) fn refuse_other_der(der: &[u8]) -> Result<(), Refusal> {
+    refuse_other_structure(der)?;
+    if der.len() > MAX_DER { Err(TOO_LARGE) } else { Ok(()) }
 }
 
 /// A byte order mark is what some editors put before the first character; it says nothing.

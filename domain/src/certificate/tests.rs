@@ -37,14 +37,14 @@ fn key(seed: u8) -> EcdsaP256Signer {
     EcdsaP256Signer::from_seed(&[seed; 32]).unwrap()
 }
 
-fn name(common_name: &str) -> Vec<u8> {
+pub(super) fn name(common_name: &str) -> Vec<u8> {
     let organization = "Acme Biometrics";
     let subject =
         Subject { common_name, organization, organizational_unit: None, country: Some("IN") };
     subject.der().unwrap()
 }
 
-fn draft<'a>(subject: &'a [u8], spki: &'a [u8], usage: Usage) -> Draft<'a> {
+pub(super) fn draft<'a>(subject: &'a [u8], spki: &'a [u8], usage: Usage) -> Draft<'a> {
     let (not_before, not_after) = (days(-1), days(1000));
     Draft { serial: [7; 16], subject, spki, not_before, not_after, usage, partner_id: None }
 }
@@ -57,7 +57,7 @@ pub(super) fn root(common_name: &str, seed: u8) -> Certificate {
 }
 
 /// `common_name` with key `seed`, issued by `issuer` whose key is `issuer_seed`.
-fn issued(
+pub(super) fn issued(
     common_name: &str,
     seed: u8,
     usage: Usage,
@@ -91,12 +91,16 @@ fn changed_der(
     raw.to_der().unwrap()
 }
 
-fn extension(oid: &str, critical: bool, value: &[u8]) -> RawExtension {
+pub(super) fn extension(oid: &str, critical: bool, value: &[u8]) -> RawExtension {
     let extn_id = ObjectIdentifier::new(oid).unwrap();
     RawExtension { extn_id, critical, extn_value: OctetString::new(value).unwrap() }
 }
 
-fn with_extension(certificate: &Certificate, seed: u8, added: RawExtension) -> Certificate {
+pub(super) fn with_extension(
+    certificate: &Certificate,
+    seed: u8,
+    added: RawExtension,
+) -> Certificate {
     changed(certificate, seed, |tbs| {
         let extensions = tbs.extensions.get_or_insert_default();
         extensions.retain(|e| e.extn_id != added.extn_id);
@@ -104,7 +108,7 @@ fn with_extension(certificate: &Certificate, seed: u8, added: RawExtension) -> C
     })
 }
 
-fn codes(findings: &[Finding]) -> Vec<&'static str> {
+pub(super) fn codes(findings: &[Finding]) -> Vec<&'static str> {
     findings.iter().map(|finding| finding.code).collect()
 }
 
