@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest::SHA256;
 use chrono::{DateTime, Datelike as _, TimeDelta, TimeZone as _, Utc};
+use commands::trust_certificate::UploadTrustCertificate;
 use commands::{Error, Result};
 use domain::certificate::Certificate;
 use domain::issuance::{
@@ -28,14 +29,15 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// The root of a domain.
-    pub fn root(seed: u64, domain: TrustDomain) -> Result<Self> {
-        let key = Ed25519Signer::from_seed(&digest(seed, &format!("root {domain}")));
+    /// A root of a domain.
+    pub fn root(seed: u64, domain: TrustDomain, name: &str) -> Result<Self> {
+        let key = Ed25519Signer::from_seed(&digest(seed, &format!("{domain} {name}")));
         let key = key.map_err(fault)?;
-        let name = subject(&format!("Demo {domain} Root"), "Demo Authority").map_err(fault)?;
+        let serial = digest(seed, &format!("serial {domain} {name}"));
+        let name = subject(&format!("Demo {domain} {name}"), "Demo Authority").map_err(fault)?;
         let spki = key.spki().map_err(fault)?;
         let usage = Usage::Authority { path_len: None };
-        let draft = draft(digest(seed, &format!("serial {domain}")), &name, &spki, usage);
+        let draft = draft(serial, &name, &spki, usage);
         let certificate = self_signed_ca(&draft, &key).map_err(fault)?;
         Ok(Self { seed, domain, certificate, key })
     }
@@ -52,12 +54,16 @@ impl Authority {
         Ok(Self { seed, domain, certificate, key })
     }
 
-    /// The authority's own certificate, PEM.
-    pub fn pem(&self) -> String {
-        self.certificate.pem()
+    /// The wish that it be trusted, which changes nothing when it is.
+    pub fn trusted(&self) -> UploadTrustCertificate {
+        UploadTrustCertificate {
+            partner_domain: self.domain,
+            certificate_data: self.certificate.pem(),
+            idempotency_key: None,
+        }
     }
 
-    /// The certificate of a partner, PEM.
+    /// The certificate of a partner or of its chip, PEM.
     pub fn partner(&self, id: &str, organization: &str, terms: PartnerTerms) -> Result<String> {
         let key = EcdsaP256Signer::from_seed(&digest(self.seed, id)).map_err(fault)?;
         let name = subject(id, organization).map_err(fault)?;
@@ -86,12 +92,13 @@ fn draft<'a>(chance: [u8; 32], subject: &'a [u8], spki: &'a [u8], usage: Usage) 
     Draft { serial, subject, spki, not_before, not_after, usage, partner_id: None }
 }
 
-/// Certificates begin with the year, so that the same seed gives the same bytes all year.
-fn new_year() -> DateTime<Utc> {
+/// What depends on the present begins with the year, so that the same seed gives the same bytes all
+/// year.
+pub fn new_year() -> DateTime<Utc> {
     let now = commands::now();
     Utc.with_ymd_and_hms(now.year(), 1, 1, 0, 0, 0).single().unwrap_or(now)
 }
 
-fn fault(problem: NotIssued) -> Error {
+pub fn fault(problem: NotIssued) -> Error {
     Error::Fault(problem.into())
 }
