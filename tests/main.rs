@@ -9,6 +9,7 @@ mod consent;
 mod demo;
 mod device;
 mod embedded_postgres;
+mod expiring_items;
 mod extractor;
 mod ftm_chip;
 mod main_job;

@@ -42,13 +42,15 @@ impl Caller {
 
     /// Whose rows the caller may read.
     pub fn viewer(&self, ctx: &Context<'_>, operation: Operation) -> Result<Viewer> {
+        answer(ctx, self.sees(operation).ok_or(Error::Forbidden))
+    }
+
+    /// Whose rows the caller may read; `None` when nobody's.
+    pub fn sees(&self, operation: Operation) -> Option<Viewer> {
         let actor = &self.request.actor;
         if actor.may_on_any(operation) {
-            return Ok(Viewer::All);
+            return Some(Viewer::All);
         }
-        if actor.may_on_own(operation) {
-            return Ok(Viewer::Partners(self.partners()));
-        }
-        answer(ctx, Err(Error::Forbidden))
+        actor.may_on_own(operation).then(|| Viewer::Partners(self.partners()))
     }
 }

@@ -15,6 +15,7 @@ mod api_key;
 mod caller;
 mod consent;
 mod device;
+mod expiring;
 mod ftm_chip;
 mod history;
 mod list;

@@ -1,8 +1,9 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, consent, device, extractor, ftm_chip, history, me, misp_license, oidc_client, partner,
-    policy, policy_group, policy_request, preview, proposal, sbi, trust_certificate,
+    api_key, consent, device, expiring, extractor, ftm_chip, history, me, misp_license,
+    oidc_client, partner, policy, policy_group, policy_request, preview, proposal, sbi,
+    trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -24,6 +25,7 @@ pub struct Query(
     proposal::ProposalQuery,
     consent::ConsentQuery,
     oidc_client::OidcClientQuery,
+    expiring::ExpiringQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );

@@ -21,4 +21,5 @@ create index on ftm_chip (partner_id, status);
 create index on ftm_chip (lower(make), id);
 create index on ftm_chip (lower(model), id);
 create index on ftm_chip (coalesce(certificate_expires_at, 'infinity'), id);
+create index on ftm_chip (certificate_expires_at, id);
 create index on ftm_chip (next_expiry) where next_expiry is not null;

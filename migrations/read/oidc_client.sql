@@ -1,23 +1,24 @@
 create table oidc_client (
-  id            text        primary key,
-  version       bigint      not null,
-  status        text        not null,
-  status_reason text,
-  partner_id    text        not null,
-  policy_id     text        not null,
-  name          text        not null,
-  names         jsonb       not null,
-  logo_uri      text        not null,
-  redirect_uris text[]      not null,
-  grant_types   text[]      not null,
-  auth_methods  text[]      not null,
-  claims        text[]      not null,
-  acr_values    text[]      not null,
-  public_keys   jsonb       not null,
-  next_expiry   timestamptz,
-  created_at    timestamptz not null,
-  created_by    text        not null,
-  updated_at    timestamptz not null
+  id             text        primary key,
+  version        bigint      not null,
+  status         text        not null,
+  status_reason  text,
+  partner_id     text        not null,
+  policy_id      text        not null,
+  name           text        not null,
+  names          jsonb       not null,
+  logo_uri       text        not null,
+  redirect_uris  text[]      not null,
+  grant_types    text[]      not null,
+  auth_methods   text[]      not null,
+  claims         text[]      not null,
+  acr_values     text[]      not null,
+  public_keys    jsonb       not null,
+  key_expires_at timestamptz,
+  next_expiry    timestamptz,
+  created_at     timestamptz not null,
+  created_by     text        not null,
+  updated_at     timestamptz not null
 );
 create index on oidc_client (created_at, id);
 create index on oidc_client (updated_at, id);
@@ -25,4 +26,5 @@ create index on oidc_client (status, created_at, id);
 create index on oidc_client (partner_id, status);
 create index on oidc_client (policy_id, status);
 create index on oidc_client (lower(name), id);
+create index on oidc_client (key_expires_at, id) where key_expires_at is not null;
 create index on oidc_client (next_expiry);

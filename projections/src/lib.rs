@@ -6,6 +6,7 @@
 pub mod api_key;
 pub mod consent;
 pub mod device;
+pub mod expiring;
 pub mod extractor;
 pub mod fold;
 pub mod ftm_chip;

@@ -49,6 +49,10 @@ pub struct Row {
     pub acr_values: Vec<String>,
     /// All keys that it ever had, newest first.
     pub public_keys: Vec<OidcClientKey>,
+    /// When the newest key that was not retired ends, which is when the client cannot sign in any
+    /// more; absent while it has no end.
+    #[graphql(skip)]
+    pub key_expires_at: Option<DateTime<Utc>>,
     /// When the log is to be told next that a key has ended.
     #[graphql(skip)]
     pub next_expiry: Option<DateTime<Utc>>,
@@ -132,6 +136,7 @@ impl Fold for Row {
                 row.becomes(OidcClientStatus::Deactivated, reason.as_str());
             }
         }
+        row.key_expires_at = row.key_expires_at();
         row.next_expiry = row.next_expiry();
         Some(row)
     }
@@ -155,6 +160,7 @@ fn created(recorded: &RecordedOf<Row>) -> Option<Row> {
         claims: client.entitlement.claims.clone(),
         acr_values: client.entitlement.acr_values.clone(),
         public_keys: vec![added(&client.key, recorded.recorded_at)],
+        key_expires_at: None,
         next_expiry: None,
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
@@ -212,6 +218,10 @@ impl Row {
     fn becomes(&mut self, status: OidcClientStatus, reason: &str) {
         self.status = status;
         self.status_reason = Some(reason.to_owned());
+    }
+
+    fn key_expires_at(&self) -> Option<DateTime<Utc>> {
+        self.public_keys.iter().find(|key| key.retired_at.is_none())?.expires_at
     }
 
     fn next_expiry(&self) -> Option<DateTime<Utc>> {

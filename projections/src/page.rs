@@ -8,6 +8,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use domain::Finding;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -197,6 +198,11 @@ impl Conditions {
         let _ = write!(self.sql, " and {sql}"); // writing to a String cannot fail
     }
 
+    /// A condition with one parameter that is a list of texts, written `?`.
+    pub fn add_list(&mut self, sql: &str, list: Vec<String>) {
+        self.add(sql, Parameter::List(list));
+    }
+
     fn add(&mut self, sql: &str, parameter: Parameter) {
         self.parameters.push(parameter);
         self.add_plain(&sql.replace('?', &format!("${}", self.parameters.len())));
@@ -231,14 +237,8 @@ fn conditions<R: Listed>(viewer: &Viewer, filter: &R::Filter) -> Conditions {
 
 /// How many rows there are in all.
 pub async fn count<R: Listed>(db: &PgPool, viewer: &Viewer, filter: &R::Filter) -> Result<i64> {
-    let conditions = conditions::<R>(viewer, filter);
-    let sql = format!(
-        "select count(*) from {READ}.{} t {} where true{}",
-        R::Noun::TYPE,
-        R::JOINS,
-        conditions.sql
-    );
-    Ok(conditions.bind(&sql).fetch_one(db).await?)
+    let order = Order { field: R::Sort::DEFAULT, direction: Direction::Desc };
+    Query::of::<R>(viewer, filter, order).count(db).await
 }
 
 /// One page of the rows that `viewer` may see.
@@ -250,11 +250,75 @@ pub async fn list<R: Listed>(
     page: &PageRequest,
 ) -> Result<Page<R>> {
     let order = order.unwrap_or(Order { field: R::Sort::DEFAULT, direction: Direction::Desc });
-    let window = Window::new::<R>(order, page)?;
-    let mut conditions = conditions::<R>(viewer, filter);
-    let sql = window.sql::<R>(&mut conditions, order);
-    let rows: Vec<Value> = conditions.bind(&sql).fetch_all(db).await?;
-    window.page(rows)
+    Query::of::<R>(viewer, filter, order).page(db, page).await
+}
+
+/// A list in SQL.
+pub(crate) struct Query {
+    /// Keeps cursors of other lists and orders out.
+    pub list: String,
+    /// What a row is: a JSON object with an `id`.
+    pub row: &'static str,
+    /// Where rows come from: the table `t`, which has an `id`, and what is joined to it.
+    pub from: String,
+    /// Which of them.
+    pub conditions: Conditions,
+    /// What they are sorted by, before the id: an expression that is never null, and its type.
+    pub key: (&'static str, &'static str),
+    /// Which way.
+    pub direction: Direction,
+}
+
+impl Query {
+    fn of<R: Listed>(viewer: &Viewer, filter: &R::Filter, order: Order<R::Sort>) -> Self {
+        let Order { field, direction } = order;
+        Self {
+            list: format!("{} {field:?} {direction:?}", R::Noun::TYPE),
+            row: "to_jsonb(t)",
+            from: format!("{READ}.{} t {}", R::Noun::TYPE, R::JOINS),
+            conditions: conditions::<R>(viewer, filter),
+            key: field.sql(),
+            direction,
+        }
+    }
+
+    /// How many rows there are in all.
+    pub async fn count(self, db: &PgPool) -> Result<i64> {
+        let Self { from, conditions, .. } = self;
+        let sql = format!("select count(*) from {from} where true{}", conditions.sql);
+        Ok(conditions.bind(&sql).fetch_one(db).await?)
+    }
+
+    /// One page of them, in one statement.
+    pub async fn page<T>(mut self, db: &PgPool, page: &PageRequest) -> Result<Page<T>>
+    where
+        T: DeserializeOwned,
+    {
+        let window = Window::new(std::mem::take(&mut self.list), page)?;
+        let sql = self.sql(&window);
+        let rows: Vec<Value> = self.conditions.bind(&sql).fetch_all(db).await?;
+        window.page(rows)
+    }
+
+    fn sql(&mut self, window: &Window) -> String {
+        let Self { row, from, conditions, key: (key, key_type), direction, .. } = self;
+        let (compare, direction) = match (direction, window.backwards) {
+            (Direction::Asc, false) | (Direction::Desc, true) => (">", "asc"),
+            (Direction::Desc, false) | (Direction::Asc, true) => ("<", "desc"),
+        };
+        if let Some(cursor) = &window.from {
+            conditions
+                .add_text(&format!("({key}, t.id) {compare} (?::{key_type}, "), cursor.key.clone());
+            conditions.parameters.push(Parameter::Text(cursor.id.clone()));
+            let _ = write!(conditions.sql, "${})", conditions.parameters.len());
+        }
+        format!(
+            "select jsonb_build_object('row', {row}, 'key', ({key})::text) \
+             from {from} where true{} order by {key} {direction}, t.id {direction} limit {}",
+            conditions.sql,
+            window.limit + 1
+        )
+    }
 }
 
 /// The part of the list that is read, in the direction in which it is read.
@@ -274,7 +338,7 @@ struct Cursor {
 }
 
 impl Window {
-    fn new<R: Listed>(order: Order<R::Sort>, page: &PageRequest) -> Result<Self> {
+    fn new(list: String, page: &PageRequest) -> Result<Self> {
         let backwards = page.last.is_some() || page.before.is_some();
         if backwards && (page.first.is_some() || page.after.is_some()) {
             let message = "Ask for the first rows after a cursor, or for the last before one.";
@@ -286,35 +350,12 @@ impl Window {
             let message = format!("A page has 1 to {MAX_PAGE} rows.");
             return refused("PAGE_SIZE", field, &message);
         }
-        let list = format!("{} {:?} {:?}", R::Noun::TYPE, order.field, order.direction);
         let cursor = if backwards { &page.before } else { &page.after };
         let from = cursor.as_deref().map(|cursor| Cursor::read(cursor, &list)).transpose()?;
         Ok(Self { list, backwards, limit, from })
     }
 
-    fn sql<R: Listed>(&self, conditions: &mut Conditions, order: Order<R::Sort>) -> String {
-        let (key, key_type) = order.field.sql();
-        let (compare, direction) = match (order.direction, self.backwards) {
-            (Direction::Asc, false) | (Direction::Desc, true) => (">", "asc"),
-            (Direction::Desc, false) | (Direction::Asc, true) => ("<", "desc"),
-        };
-        if let Some(cursor) = &self.from {
-            conditions
-                .add_text(&format!("({key}, t.id) {compare} (?::{key_type}, "), cursor.key.clone());
-            conditions.parameters.push(Parameter::Text(cursor.id.clone()));
-            let _ = write!(conditions.sql, "${})", conditions.parameters.len());
-        }
-        format!(
-            "select jsonb_build_object('row', to_jsonb(t), 'key', ({key})::text) \
-             from {READ}.{} t {} where true{} order by {key} {direction}, t.id {direction} limit {}",
-            R::Noun::TYPE,
-            R::JOINS,
-            conditions.sql,
-            self.limit + 1
-        )
-    }
-
-    fn page<R: Listed>(self, mut rows: Vec<Value>) -> Result<Page<R>> {
+    fn page<T: DeserializeOwned>(self, mut rows: Vec<Value>) -> Result<Page<T>> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         if self.backwards {
@@ -326,7 +367,7 @@ impl Window {
         Ok(Page { rows, has_next, has_previous })
     }
 
-    fn row<R: Listed>(&self, mut found: Value) -> Result<(String, R)> {
+    fn row<T: DeserializeOwned>(&self, mut found: Value) -> Result<(String, T)> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let cursor = Cursor {
             list: self.list.clone(),

@@ -1,0 +1,85 @@
+//! What ends soon, in GraphQL.
+
+use crate::caller::caller;
+use crate::errors::{Result, answer};
+use crate::list::{List, Total, part};
+use crate::loader::load;
+use crate::partner::Partner;
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use commands::Error;
+use domain::reference::TrustDomain;
+use futures::FutureExt as _;
+use projections::Viewer;
+use projections::expiring::{ExpiringFilter, ExpiringKind, Item, count, expiring};
+use projections::page::PageRequest;
+use projections::partner;
+use std::collections::BTreeMap;
+use strum::VariantArray as _;
+
+/// Something that ends, and that was not renewed.
+#[derive(Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct ExpiringItem {
+    #[graphql(flatten)]
+    item: Item,
+    #[graphql(skip)]
+    now: DateTime<Utc>,
+}
+
+#[ComplexObject]
+impl ExpiringItem {
+    /// Whose it is; null for what is trusted.
+    async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
+        let Some(id) = &self.item.partner_id else { return Ok(None) };
+        Ok(load::<partner::Row>(ctx, id.as_str()).await?.map(Into::into))
+    }
+
+    /// Where it is trusted, or where its partner's certificates have to be.
+    async fn domain(&self) -> Option<TrustDomain> {
+        self.item.domain()
+    }
+
+    /// How many whole days are left: 0 on the last day, negative once it has expired.
+    async fn days_left(&self) -> i64 {
+        self.item.days_left(self.now)
+    }
+}
+
+/// Questions about what ends soon.
+#[derive(Default)]
+pub struct ExpiringQuery;
+
+#[Object]
+impl ExpiringQuery {
+    /// What ends soon, first what ends first: of each kind what the caller may see. What was renewed
+    /// or has ended already in another way is not listed.
+    async fn expiring_items(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<ExpiringFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<List<ExpiringItem>> {
+        let (viewers, filter) = (viewers(ctx)?, filter.unwrap_or_default());
+        let now = commands::now();
+        let page = PageRequest { first, after, ..PageRequest::default() };
+        let page = expiring(caller(ctx).pool(), &viewers, &filter, now, &page).await;
+        let page = answer(ctx, page)?;
+        let total = Total::new(move |pool| {
+            let (viewers, filter) = (viewers.clone(), filter.clone());
+            async move { count(&pool, &viewers, &filter, now).await }.boxed()
+        });
+        Ok(part(page, total, |item| ExpiringItem { item, now }))
+    }
+}
+
+/// Who the caller is to each kind. Refused is who may see none.
+fn viewers(ctx: &Context<'_>) -> Result<BTreeMap<ExpiringKind, Viewer>> {
+    let seen = |kind: &ExpiringKind| Some((*kind, caller(ctx).sees(kind.operation())?));
+    let viewers: BTreeMap<_, _> = ExpiringKind::VARIANTS.iter().filter_map(seen).collect();
+    if viewers.is_empty() {
+        return answer(ctx, Err(Error::Forbidden));
+    }
+    Ok(viewers)
+}
