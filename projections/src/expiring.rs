@@ -136,7 +136,7 @@ impl ExpiringKind {
 
 fn trusted(kind: ExpiringKind) -> String {
     format!(
-        "select '{kind}' as kind, id, null as partner_id, partner_domain as trusted_in, \
+        "select '{kind}'::text as kind, id, null::text as partner_id, partner_domain as trusted_in, \
          issued_to as label, valid_till as expires_at \
          from {READ}.trust_certificate where kind = '{kind}' and status = 'ACTIVE'"
     )
@@ -144,7 +144,7 @@ fn trusted(kind: ExpiringKind) -> String {
 
 fn newest_certificates(kind: ExpiringKind) -> String {
     format!(
-        "select '{kind}' as kind, id, id as partner_id, null as trusted_in, \
+        "select '{kind}'::text as kind, id, id as partner_id, null::text as trusted_in, \
          organization_name as label, certificate_expires_at as expires_at \
          from {READ}.partner where status <> 'DEACTIVATED'"
     )
@@ -152,7 +152,7 @@ fn newest_certificates(kind: ExpiringKind) -> String {
 
 fn held<R: Held>(kind: ExpiringKind, label: &str, expires_at: &str) -> String {
     format!(
-        "select '{kind}' as kind, id, partner_id, null as trusted_in, {label} as label, \
+        "select '{kind}'::text as kind, id, partner_id, null::text as trusted_in, {label} as label, \
          {expires_at} as expires_at from {READ}.{} it where status in ('{}')",
         R::Noun::TYPE,
         R::LIVE.join("', '")
@@ -196,14 +196,13 @@ fn query(
     filter: &ExpiringFilter,
     now: DateTime<Utc>,
 ) -> Result<Query> {
-    let sources: Vec<String> = viewers.keys().map(|kind| kind.source()).collect();
+    let owned = |kind: &ExpiringKind| {
+        format!("({}) t left join {READ}.partner on partner.id = t.partner_id", kind.source())
+    };
     Ok(Query {
         list: "expiring".to_owned(),
         row: "to_jsonb(t) || jsonb_build_object('partner_type', partner.partner_type)",
-        from: format!(
-            "({}) t left join {READ}.partner on partner.id = t.partner_id",
-            sources.join(" union all ")
-        ),
+        sources: viewers.keys().map(owned).collect(),
         conditions: conditions(viewers, filter, now)?,
         key: ("t.expires_at", "timestamptz"),
         direction: Direction::Asc,

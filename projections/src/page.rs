@@ -253,14 +253,14 @@ pub async fn list<R: Listed>(
     Query::of::<R>(viewer, filter, order).page(db, page).await
 }
 
-/// A list in SQL.
+/// A list in SQL: rows of one source, or of several, each of which is read in order.
 pub(crate) struct Query {
     /// Keeps cursors of other lists and orders out.
     pub list: String,
     /// What a row is: a JSON object with an `id`.
     pub row: &'static str,
-    /// Where rows come from: the table `t`, which has an `id`, and what is joined to it.
-    pub from: String,
+    /// Where rows come from: a table `t`, which has an `id`, and what is joined to it.
+    pub sources: Vec<String>,
     /// Which of them.
     pub conditions: Conditions,
     /// What they are sorted by, before the id: an expression that is never null, and its type.
@@ -275,7 +275,7 @@ impl Query {
         Self {
             list: format!("{} {field:?} {direction:?}", R::Noun::TYPE),
             row: "to_jsonb(t)",
-            from: format!("{READ}.{} t {}", R::Noun::TYPE, R::JOINS),
+            sources: vec![format!("{READ}.{} t {}", R::Noun::TYPE, R::JOINS)],
             conditions: conditions::<R>(viewer, filter),
             key: field.sql(),
             direction,
@@ -284,8 +284,11 @@ impl Query {
 
     /// How many rows there are in all.
     pub async fn count(self, db: &PgPool) -> Result<i64> {
-        let Self { from, conditions, .. } = self;
-        let sql = format!("select count(*) from {from} where true{}", conditions.sql);
+        let Self { sources, conditions, .. } = self;
+        let count =
+            |source| format!("(select count(*) from {source} where true{})", conditions.sql);
+        let counts: Vec<String> = sources.iter().map(count).collect();
+        let sql = format!("select {}", counts.join(" + "));
         Ok(conditions.bind(&sql).fetch_one(db).await?)
     }
 
@@ -301,7 +304,7 @@ impl Query {
     }
 
     fn sql(&mut self, window: &Window) -> String {
-        let Self { row, from, conditions, key: (key, key_type), direction, .. } = self;
+        let Self { row, sources, conditions, key: (key, key_type), direction, .. } = self;
         let (compare, direction) = match (direction, window.backwards) {
             (Direction::Asc, false) | (Direction::Desc, true) => (">", "asc"),
             (Direction::Desc, false) | (Direction::Asc, true) => ("<", "desc"),
@@ -312,11 +315,19 @@ impl Query {
             conditions.parameters.push(Parameter::Text(cursor.id.clone()));
             let _ = write!(conditions.sql, "${})", conditions.parameters.len());
         }
+        let limit = window.limit + 1;
+        let part = |source: &String| {
+            format!(
+                "(select {row} as row, {key} as key, t.id from {source} where true{} \
+                 order by {key} {direction}, t.id {direction} limit {limit})",
+                conditions.sql
+            )
+        };
+        let parts: Vec<String> = sources.iter().map(part).collect();
         format!(
-            "select jsonb_build_object('row', {row}, 'key', ({key})::text) \
-             from {from} where true{} order by {key} {direction}, t.id {direction} limit {}",
-            conditions.sql,
-            window.limit + 1
+            "select jsonb_build_object('row', row, 'key', key::text) from ({}) t \
+             order by key {direction}, id {direction} limit {limit}",
+            parts.join(" union all ")
         )
     }
 }
