@@ -201,6 +201,8 @@ impl<'a> World<'a> {
         let input = UploadPartnerCertificate {
             partner_id: one.partner_id(),
             certificate_data: authority.partner(&one.id, &one.organization, *terms)?,
+            overlap_until: None,
+            proof: None,
             idempotency_key: Some(one.key("certificate")),
             expected_version: None,
         };

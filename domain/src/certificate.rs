@@ -22,7 +22,9 @@ mod read;
 mod signature;
 
 pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT};
-pub use check::{check_partner_certificate, check_trust_certificate, issuer_findings};
+pub use check::{
+    check_partner_certificate, check_trust_certificate, issuer_findings, partner_path,
+};
 pub use crl::{MAX_CRL_TEXT, MAX_REVOKED, RevocationList};
 pub use lint::lint;
 pub use path::{MAX_NAME_COMPARISONS, MAX_PATH, MAX_SIGNATURE_CHECKS};

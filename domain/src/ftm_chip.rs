@@ -239,6 +239,13 @@ impl FtmChip {
         }
     }
 
+    /// Whether a certificate would be a new one; why it would not be taken, if so.
+    pub fn takes(&self, fingerprint: String, key_fingerprint: String) -> Result<bool, Refusal> {
+        let intent = SigningIntent { fingerprint, ..SigningIntent::any() };
+        let events = self.decide(Command::IntendSigning { intent, key_fingerprint })?;
+        Ok(!events.is_empty())
+    }
+
     /// What its provider calls it, whatever the state; nothing when it is missing.
     pub fn chip(&self) -> Option<&Chip> {
         match self {

@@ -562,6 +562,13 @@ impl Partner {
         }
     }
 
+    /// Whether a certificate would be a new one; why it would not be taken, if so.
+    pub fn takes(&self, fingerprint: String, key_fingerprint: String) -> Result<bool, Refusal> {
+        let intent = SigningIntent { fingerprint, ..SigningIntent::any() };
+        let events = self.decide(Command::IntendSigning { intent, key_fingerprint })?;
+        Ok(!events.is_empty())
+    }
+
     /// What is known of the partner, whatever its state; nothing when it is missing.
     pub fn profile(&self) -> Option<&Profile> {
         match self {
