@@ -24,6 +24,8 @@ use x509_cert::spki::AlgorithmIdentifierOwned;
 const ANNOUNCED: &str = "select exists (select from events where event_type = 'signing_intended' \
     and payload::json->>'tbs_sha256' = encode(sha256($1), 'hex'))";
 
+const TRUSTED: &str = "select aggregate_id from events where aggregate_type = 'trust_certificate'";
+
 /// Looks into the log at the moment of every signature.
 struct Watchful {
     key: EcdsaP256Signer,
@@ -129,11 +131,32 @@ async fn a_signer_that_fails_leaves_the_intent_and_the_next_upload_goes_on_from_
     assert_eq!(codes(thief.uploads(&same_key).await), ["KEY_IN_USE"]);
 
     well.store(true, Ordering::Relaxed);
+    let trusted: String = installation.database.ask(TRUSTED).await;
+    market.admin.disables(&trusted).await.unwrap();
+    assert_eq!(codes(bob.uploads(&leaf).await), ["ISSUER_UNKNOWN"], "decided anew");
+    market.admin.enables(&trusted).await.unwrap();
     assert!(!bob.uploads(&leaf).await.unwrap().replayed);
     assert!(bob.uploads(&leaf).await.unwrap().replayed);
     let expected =
         ["registered", "signing_intended", "registered", "certificate_accepted", "activated"];
     assert_eq!(all().await, expected);
+}
+
+#[tokio::test]
+async fn what_was_announced_under_another_issuing_key_is_announced_anew() {
+    let installation = Installation::new().await;
+    let market = Market::open(&installation.node()).await;
+    let (well, key) = (Arc::default(), installation.issuing_key());
+    let node = installation.node_signing_through(Box::new(Ailing { key, well }));
+    let leaf = market.authority.leaf(&market.alice.organization());
+    assert!(market.alice.at(&node).uploads(&leaf).await.is_err());
+    let made = Keys::rotate_issuing_key(installation.key_folder()).unwrap();
+    market.alice.at(&installation.node()).uploads(&leaf).await.unwrap();
+    let expected = ["signing_intended", "signing_intended", "certificate_accepted"];
+    assert_eq!(told(&installation.database, "partner").await.split_off(4), expected);
+    let held = newest(&installation, &market.alice.partner).await;
+    let signed = Certificate::read(&held.signed_certificate_data, "").unwrap();
+    assert!(signed.is_signed_by(&made));
 }
 
 #[tokio::test]

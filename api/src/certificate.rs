@@ -43,6 +43,7 @@ impl PartnerCertificate {
 
     /// The counter-signed certificate with its CA, in this order: PKCS#7 without signature, base64
     /// of DER. Null at a node that was not started again since the CA's key was made.
+    #[graphql(name = "signedChainP7b")]
     async fn signed_chain_p7b(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         let signed = read(ctx, &self.row.signed_certificate_data)?;
         let mut issuers = caller(ctx).commands.keys().issuers();

@@ -152,10 +152,14 @@ fn fingerprint(key: &[u8]) -> String {
 }
 
 fn refuse_open_folder(folder: &Path) -> Result<(), KeysError> {
-    let metadata = fs::metadata(folder)
-        .map_err(|source| KeysError::File { path: folder.to_owned(), source })?;
-    let open = metadata.permissions().mode() & 0o077 != 0;
-    if open { Err(KeysError::Open(folder.to_owned())) } else { Ok(()) }
+    if is_open(folder)? { Err(KeysError::Open(folder.to_owned())) } else { Ok(()) }
+}
+
+/// Whether other accounts can do anything with it.
+fn is_open(path: &Path) -> Result<bool, KeysError> {
+    let metadata = fs::metadata(path);
+    let metadata = metadata.map_err(|source| KeysError::File { path: path.to_owned(), source })?;
+    Ok(metadata.permissions().mode() & 0o077 != 0)
 }
 
 fn random_key() -> Result<Vec<u8>, KeysError> {
@@ -199,9 +203,7 @@ pub fn read_or_make(
     make: impl FnOnce() -> Result<Vec<u8>, KeysError>,
 ) -> Result<Zeroizing<Vec<u8>>, KeysError> {
     let key = whole(path, create, make)?;
-    let mode = fs::metadata(path).map(|it| it.permissions().mode());
-    let mode = mode.map_err(|source| KeysError::File { path: path.to_owned(), source })?;
-    if mode & 0o077 == 0 { Ok(key) } else { Err(KeysError::Readable(path.to_owned())) }
+    if is_open(path)? { Err(KeysError::Readable(path.to_owned())) } else { Ok(key) }
 }
 
 /// The content of a file that need not be secret.
