@@ -117,10 +117,18 @@ pub(crate) mod tests {
 
     pub(crate) fn machine() -> StateMachine<Installation> {
         StateMachine {
-            states: vec![("", vec![]), ("", vec![Event::KeysAdopted { fingerprints: keys("a") }])],
+            states: vec![
+                ("", vec![]),
+                ("", vec![Event::KeysAdopted { fingerprints: keys("a") }]),
+                (
+                    "with a third issuing key",
+                    vec![Event::KeysAdopted { fingerprints: generations(3) }],
+                ),
+            ],
             commands: vec![
                 ("that it has", Command::AdoptKeys(keys("a"))),
                 ("that are others", Command::AdoptKeys(keys("b"))),
+                ("with a further issuing key", Command::AdoptKeys(generations(2))),
             ],
         }
     }
