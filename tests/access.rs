@@ -102,6 +102,10 @@ fn mutations(
         ("reactivatePartner", json!({"partnerId": partner, "reason": reason})),
         ("deactivatePartner", json!({"partnerId": partner, "reason": reason})),
         ("uploadPartnerCertificate", json!({"partnerId": partner, "certificateData": "x"})),
+        (
+            "revokePartnerCertificate",
+            json!({"partnerId": partner, "fingerprint": "x", "reason": reason}),
+        ),
         ("updatePartner", json!({"partnerId": partner, "langCode": "eng"})),
         ("setPartnerContact", contact),
         ("removePartnerContact", json!({"partnerId": partner, "purpose": "SECURITY"})),

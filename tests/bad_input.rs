@@ -134,6 +134,13 @@ async fn every_other_text_has_its_limit_too() {
         (&alice, "removeMember", json!({"partnerId": partner, "subject": "bob"}), "reason", 500),
         (&alice, "setPartnerContact", contact.clone(), "address", 2000),
         (&alice, "setPartnerContact", contact, "emailId", 254),
+        (
+            &alice,
+            "revokePartnerCertificate",
+            json!({"partnerId": partner, "fingerprint": "x"}),
+            "reason",
+            500,
+        ),
         (&admin, "movePartnerToPolicyGroup", moved, "reason", 500),
         (&alice, "withdrawConsent", json!({}), "reason", 500),
         (&alice, "createOidcClient", settings(created.clone()), "name", 256),

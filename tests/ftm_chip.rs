@@ -52,10 +52,10 @@ async fn a_chip_gets_a_certificate_then_approval_and_a_new_certificate_takes_it_
     assert_eq!(uploaded.payload()["ftmChip"]["status"], "PENDING");
     assert_eq!(uploaded.payload()["ftmChip"]["certificateFingerprint"], json!(first.sha256()));
     let approved = admin.does("approveFtmChip", it.clone(), "ftmChip { status version }").await;
-    assert_eq!(approved.payload()["ftmChip"], json!({"status": "APPROVED", "version": 3}));
+    assert_eq!(approved.payload()["ftmChip"], json!({"status": "APPROVED", "version": 4}));
     let same = uploads(&fred, &chip["id"], &first).await;
     assert_eq!(same.payload()["ftmChip"]["status"], "APPROVED");
-    assert_eq!(same.payload()["ftmChip"]["version"], 3);
+    assert_eq!(same.payload()["ftmChip"]["version"], 4);
 
     let renewed = uploads(&fred, &chip["id"], &leaf()).await;
     assert_eq!(renewed.payload()["ftmChip"]["status"], "PENDING");

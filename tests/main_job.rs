@@ -135,7 +135,7 @@ fn openssl_accepts(signed: &str, app: &App) {
     };
     let verified = Command::new("openssl")
         .args(["verify", "-x509_strict", "-CAfile"])
-        .arg(file("ca.pem", &app.node.keys().issuer.pem()))
+        .arg(file("ca.pem", &app.node.keys().issuer().unwrap().certificate.pem()))
         .arg(file("signed.pem", signed))
         .output()
         .unwrap();
@@ -208,6 +208,7 @@ async fn history_tells_all_of_it(app: &App, reason: &str) {
         .collect();
     let expected = [
         ("partner registered", "alice", Value::Null),
+        ("partner signing_intended", "alice", Value::Null),
         ("partner certificate_accepted", "alice", Value::Null),
         ("partner activated", "alice", Value::Null),
         ("policy_request submitted", "alice", json!("We open accounts")),
@@ -220,15 +221,15 @@ async fn history_tells_all_of_it(app: &App, reason: &str) {
     let expected = expected.map(|(what, who, why)| (what.to_owned(), who.to_owned(), why));
     assert_eq!(told, expected);
     let nodes = all.data()["history"]["nodes"].as_array().unwrap();
-    let end = &nodes[6];
-    assert!(nodes[7..].iter().all(|it| it["correlationId"] == end["correlationId"]));
-    assert!(nodes[7..].iter().all(|it| it["causationId"] == json!("partner/acme#4")));
+    let end = &nodes[7];
+    assert!(nodes[8..].iter().all(|it| it["correlationId"] == end["correlationId"]));
+    assert!(nodes[8..].iter().all(|it| it["causationId"] == json!("partner/acme#5")));
 }
 
 async fn a_partner_reads_only_its_own_part(app: &App, root: &Authority) {
     let own = app.partner("alice").asks(HISTORY, json!({})).await;
     let own = own.data()["history"]["nodes"].as_array().unwrap().clone();
-    assert_eq!(own.len(), 9);
+    assert_eq!(own.len(), 10);
     assert!(own.iter().all(|it| it["noun"] != "policy" && it["noun"] != "trust_certificate"));
     let stranger = app.partner("mallory").asks(HISTORY, json!({})).await;
     assert_eq!(stranger.data()["history"]["nodes"], json!([]));

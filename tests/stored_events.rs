@@ -16,7 +16,7 @@ use domain::oidc_client::{
 };
 use domain::partner::{
     self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
-    Registration,
+    Registration, SigningIntent,
 };
 use domain::policy::{self, Content, Policy};
 use domain::policy_document::PolicyType;
@@ -67,6 +67,8 @@ fn every_event_of_a_partner_is_kept() {
         partner::Event::PolicyGroupSelected { policy_group_id: "banking".into() },
         partner::Event::PolicyGroupMoved { policy_group_id: "health".into(), reason: reason() },
         partner::Event::CertificateExpired { fingerprint: "01".repeat(32), expired_at: instant() },
+        partner::Event::SigningIntended(signing_intent()),
+        partner::Event::CertificateRevoked { fingerprint: "01".repeat(32), reason: reason() },
     ]);
 }
 
@@ -320,7 +322,33 @@ fn every_event_of_an_ftm_chip_is_kept() {
         ftm_chip::Event::Rejected { reason: reason() },
         ftm_chip::Event::Deactivated { reason: reason() },
         ftm_chip::Event::Expired { expired_at: instant() },
+        ftm_chip::Event::SigningIntended(signing_intent()),
     ]);
+}
+
+/// What was added to an event since lies in a log as it does today.
+#[test]
+fn a_certificate_that_fulfils_an_intent_and_ends_another_one_is_kept() {
+    let mut stored: serde_json::Value =
+        serde_json::from_str(&golden("partner.certificate_accepted")).unwrap();
+    stored["tbs_sha256"] = json!("04".repeat(32));
+    stored["overlap_until"] = json!("2026-11-18T11:06:40.123456Z");
+    let event: partner::Event = serde_json::from_value(stored.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&event).unwrap(), stored);
+    let partner::Event::CertificateAccepted(it) = event else { panic!("{event:?}") };
+    let told = (it.tbs_sha256, it.overlap_until);
+    assert_eq!(told, (Some("04".repeat(32)), Some(instant())));
+}
+
+fn signing_intent() -> SigningIntent {
+    SigningIntent {
+        fingerprint: "01".repeat(32),
+        serial: "7f".repeat(16),
+        not_before: instant(),
+        not_after: instant(),
+        issuer_fingerprint: "05".repeat(32),
+        tbs_sha256: "04".repeat(32),
+    }
 }
 
 fn accepted_certificate() -> AcceptedCertificate {
@@ -332,6 +360,8 @@ fn accepted_certificate() -> AcceptedCertificate {
         path: vec!["01".repeat(32), "03".repeat(32)],
         not_after: instant(),
         signed_not_after: instant(),
+        tbs_sha256: None,
+        overlap_until: None,
     }
 }
 
@@ -393,9 +423,12 @@ where
 }
 
 fn stored<A: Decide>(example: &A::Event) -> String {
-    let name = format!("{}.{}.json", A::TYPE, example.event_type());
-    let path = PathBuf::from("stored_events").join(&name);
-    let missing = || format!("no stored_events/{name}: add it with what is stored today");
+    golden(&format!("{}.{}", A::TYPE, example.event_type()))
+}
+
+fn golden(name: &str) -> String {
+    let path = PathBuf::from("stored_events").join(format!("{name}.json"));
+    let missing = || format!("no stored_events/{name}.json: add it with what is stored today");
     std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{}", missing())).trim_end().to_owned()
 }
 

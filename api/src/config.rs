@@ -32,6 +32,9 @@ pub struct Config {
     /// `PMS_FOUR_EYES`: whether new roots of trust and the ends of partners and policies need a
     /// second person: `on` or `off`.
     pub four_eyes: FourEyes,
+    /// `PMS_PROOF_OF_POSSESSION`: whether who uploads a certificate of a partner has to show that
+    /// he has its private key: `on` or `off`.
+    pub proof_of_possession: ProofOfPossession,
     /// `PMS_LOG`: what to log, as a filter of `tracing`.
     pub log: String,
     /// `PMS_LOG_FORMAT`: `text` for people, `json` for machines.
@@ -45,6 +48,16 @@ pub enum FourEyes {
     /// They are proposed first, and confirmed by somebody else.
     On,
     /// One person is enough.
+    Off,
+}
+
+/// Whether an uploaded certificate needs a proof that its private key is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProofOfPossession {
+    /// A challenge has to be signed with the private key.
+    On,
+    /// A proof is judged where one is given.
     Off,
 }
 
@@ -69,6 +82,7 @@ impl Default for Config {
             oidc_issuer: None,
             oidc_audience: "pms".to_owned(),
             four_eyes: FourEyes::Off,
+            proof_of_possession: ProofOfPossession::Off,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }

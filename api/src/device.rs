@@ -2,7 +2,7 @@
 
 use crate::actions::{AllowedAction, as_allowed};
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::{Result, ToldFinding, answer};
 use crate::list::{List, connection};
 use crate::loader::{load, load_all};
 use crate::partner::Partner;
@@ -22,7 +22,6 @@ use domain::ids::{DeviceId, SbiId};
 use projections::device::{DeviceFilter, DeviceSort, Row};
 use projections::page::{Order, PageRequest};
 use projections::{partner, sbi};
-use serde_json::Value;
 
 /// A make and model of biometric device.
 #[derive(Clone, SimpleObject)]
@@ -106,27 +105,7 @@ pub struct AddDeviceResult {
     /// The device; null when it was refused.
     device: Option<Device>,
     /// Everything that is wrong with it; empty when it was added.
-    errors: Vec<RowError>,
-}
-
-/// One thing that is wrong with one row of a batch, as the errors of a mutation tell it.
-#[derive(SimpleObject)]
-pub struct RowError {
-    /// What to program against.
-    code: &'static str,
-    /// The path of the input field, such as `devices[3].make`.
-    field: String,
-    /// For people; may change.
-    message: String,
-    /// The values in the message.
-    params: Value,
-}
-
-impl From<Finding> for RowError {
-    fn from(Finding { code, field, message, params }: Finding) -> Self {
-        let param = |(key, value): (&str, String)| (key.to_owned(), Value::String(value));
-        Self { code, field, message, params: params.into_iter().map(param).collect() }
-    }
+    errors: Vec<ToldFinding>,
 }
 
 impl AddDevicesPayload {

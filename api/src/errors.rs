@@ -4,13 +4,36 @@
 //! with its correlation id, and never shown.
 
 use crate::caller::caller;
-use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError, Value};
+use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError, SimpleObject, Value};
 use commands::Error;
 use domain::Finding;
 use std::collections::BTreeMap;
 
 /// The answer of a resolver: an error is on its way already when it is `Err`.
 pub type Result<T> = async_graphql::Result<T>;
+
+/// One thing that is wrong, where it is data and not an error: with a row of a batch, or with a
+/// certificate that is only checked. It says what the errors of a mutation say.
+#[derive(SimpleObject)]
+#[graphql(name = "Finding")]
+pub struct ToldFinding {
+    /// What to program against.
+    code: &'static str,
+    /// The path of the input field, such as `devices[3].make`.
+    field: String,
+    /// For people; may change.
+    message: String,
+    /// The values in the message.
+    params: serde_json::Value,
+}
+
+impl From<Finding> for ToldFinding {
+    fn from(Finding { code, field, message, params }: Finding) -> Self {
+        let param =
+            |(key, value): (&str, String)| (key.to_owned(), serde_json::Value::String(value));
+        Self { code, field, message, params: params.into_iter().map(param).collect() }
+    }
+}
 
 /// The code of a fault.
 const FAULT: &str = "INTERNAL_ERROR";

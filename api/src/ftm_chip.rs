@@ -2,6 +2,7 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
+use crate::certificate::{PartnerCertificate, certificates};
 use crate::errors::Result;
 use crate::list::{List, connection};
 use crate::loader::load;
@@ -39,6 +40,11 @@ impl FtmChip {
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
         let id = self.row.partner_id.as_str();
         Ok(load::<partner::Row>(ctx, id).await?.map(Into::into))
+    }
+
+    /// All certificates that were accepted, newest first: an older one is superseded by the next.
+    async fn certificates(&self, ctx: &Context<'_>) -> Result<Vec<PartnerCertificate>> {
+        certificates(ctx, &self.row.certificates)
     }
 
     /// What can be done with it now, and why not.

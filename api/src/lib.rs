@@ -13,6 +13,7 @@ pub mod service;
 mod actions;
 mod api_key;
 mod caller;
+mod certificate;
 mod consent;
 mod device;
 mod expiring;

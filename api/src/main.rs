@@ -7,6 +7,7 @@ use api::errors::chain;
 use api::server::{Node, router};
 use api::service::{Database, Error, commands, start_error};
 use clap::{Parser, Subcommand};
+use commands::keys::Keys;
 use commands::{Commands, now};
 use domain::actor::Role;
 use std::net::SocketAddr;
@@ -57,6 +58,8 @@ enum Command {
         #[arg(long = "partner")]
         partners: Vec<String>,
     },
+    /// Make the next issuing key in the key folder; nodes sign with it once they are started again.
+    RotateIssuingKey,
     /// Print the GraphQL schema.
     Schema,
 }
@@ -81,6 +84,11 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
         Command::Schema => println!("{}", api::schema::schema().sdl().trim_end()),
         Command::Token { subject, roles, partners } => {
             println!("{}", token(config, &subject, &roles, &partners)?);
+        }
+        Command::RotateIssuingKey => {
+            let certificate = Keys::rotate_issuing_key(&config.key_dir())?;
+            println!("{} (sha256 {})", certificate.subject(), certificate.sha256());
+            println!("Start every node again: until then it signs with the key before.");
         }
         Command::Serve { check_config: true } => println!("the settings make sense"),
         Command::Serve { check_config: false } => serve(config).await?,

@@ -2,6 +2,7 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::caller::caller;
+use crate::certificate::{PartnerCertificate, certificates};
 use crate::errors::{Result, answer};
 use crate::list::{List, connection};
 use crate::loader::{contact, load};
@@ -13,8 +14,8 @@ use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
 use commands::partner::{
     DeactivatePartner, InviteMember, MovePartnerToPolicyGroup, ReactivatePartner, RegisterPartner,
-    RemoveMember, RemovePartnerContact, SelectPolicyGroup, SetMemberRole, SetPartnerContact,
-    SuspendPartner, UpdatePartner, UploadPartnerCertificate,
+    RemoveMember, RemovePartnerContact, RevokePartnerCertificate, SelectPolicyGroup, SetMemberRole,
+    SetPartnerContact, SuspendPartner, UpdatePartner, UploadPartnerCertificate,
 };
 use domain::actor::{MemberRole, Operation};
 use domain::ids::PartnerId;
@@ -75,6 +76,11 @@ impl Partner {
         let purposes = self.row.contacts.keys();
         let contacts = try_join_all(purposes.map(|purpose| self.contact_for(ctx, *purpose))).await;
         Ok(contacts?.into_iter().flatten().collect())
+    }
+
+    /// All certificates that were accepted, newest first.
+    async fn certificates(&self, ctx: &Context<'_>) -> Result<Vec<PartnerCertificate>> {
+        certificates(ctx, &self.row.certificates)
     }
 
     /// What can be done with the partner now, and why not.
@@ -229,7 +235,8 @@ impl PartnerMutation {
     }
 
     /// Takes a certificate that a trusted authority issued to the partner's organisation, and
-    /// counter-signs it. The first one makes the partner active. All findings come together.
+    /// counter-signs it. The first one makes the partner active; older ones stay valid as long as
+    /// `overlapUntil` says. All findings come together.
     async fn upload_partner_certificate(
         &self,
         ctx: &Context<'_>,
@@ -237,6 +244,18 @@ impl PartnerMutation {
     ) -> Result<PartnerPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.upload_partner_certificate(&caller.request, &input).await)
+            .await
+    }
+
+    /// Declares a certificate of a partner and its key unfit for ever. The partner's status does not
+    /// change.
+    async fn revoke_partner_certificate(
+        &self,
+        ctx: &Context<'_>,
+        input: RevokePartnerCertificate,
+    ) -> Result<PartnerPayload> {
+        let caller = caller(ctx);
+        payload(ctx, caller.commands.revoke_partner_certificate(&caller.request, &input).await)
             .await
     }
 

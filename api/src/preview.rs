@@ -12,7 +12,8 @@ use commands::ftm_chip::{DeactivateFtmChip, RejectFtmChip};
 use commands::misp_license::DeactivateMispLicense;
 use commands::oidc_client::{DeactivateOidcClient, RetireOidcClientKey};
 use commands::partner::{
-    DeactivatePartner, ReactivatePartner, RemoveMember, RemovePartnerContact, SuspendPartner,
+    DeactivatePartner, ReactivatePartner, RemoveMember, RemovePartnerContact,
+    RevokePartnerCertificate, SuspendPartner,
 };
 use commands::policy::{DeactivatePolicy, DiscardDraftPolicy};
 use commands::policy_group::DeactivatePolicyGroup;
@@ -88,6 +89,7 @@ previews! {
     suspend_partner(SuspendPartner);
     reactivate_partner(ReactivatePartner);
     deactivate_partner(DeactivatePartner);
+    revoke_partner_certificate(RevokePartnerCertificate);
     disable_trust_certificate(DisableTrustCertificate);
     deactivate_policy_group(DeactivatePolicyGroup);
     deactivate_policy(DeactivatePolicy);

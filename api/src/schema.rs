@@ -1,9 +1,9 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, consent, device, expiring, extractor, ftm_chip, history, me, misp_license,
-    oidc_client, partner, policy, policy_group, policy_request, preview, proposal, sbi,
-    trust_certificate,
+    api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
+    misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
+    sbi, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -12,6 +12,7 @@ use async_graphql::{EmptySubscription, MergedObject};
 pub struct Query(
     me::MeQuery,
     partner::PartnerQuery,
+    certificate::CertificateQuery,
     trust_certificate::TrustCertificateQuery,
     policy_group::PolicyGroupQuery,
     policy::PolicyQuery,

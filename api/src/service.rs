@@ -1,6 +1,6 @@
 //! Putting a node together: database, keys, commands.
 
-use crate::config::{Config, FourEyes};
+use crate::config::{Config, FourEyes, ProofOfPossession};
 use crate::embedded_postgres::{self, Server, Settings, find_binaries};
 use commands::Commands;
 use commands::event_store::{EventStore, Limits};
@@ -154,6 +154,8 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     let store = EventStore::start(pool, database.serving.clone(), Limits::default());
     let commands = Commands::new(store, Arc::new(keys));
     let commands = commands.with_four_eyes(config.four_eyes == FourEyes::On);
+    let proof_of_possession = config.proof_of_possession == ProofOfPossession::On;
+    let commands = commands.with_proof_of_possession(proof_of_possession);
     commands.adopt_keys().await.map_err(start_error)?;
     Ok(commands)
 }

@@ -1,16 +1,17 @@
 //! What can be done with FTM chips.
 
 use crate::event_store::{Name, StreamId};
-use crate::partner::at;
+use crate::partner::{Announcing, Offer, Signing, at};
 use crate::unit::{Decided, Stream, Unit};
 use crate::{Commands, Done, Request, Result, input, new_id};
 use async_graphql::InputObject;
 use domain::actor::Operation;
+use domain::certificate::Certificate;
 use domain::ftm_chip::{Chip, Command, FtmChip, Refusal};
 use domain::ids::{FtmChipId, PartnerId};
-use domain::partner::{self, Partner};
+use domain::partner::{self, Certificates, Partner};
 use domain::reference::PartnerType;
-use domain::text::normal;
+use domain::text::{Checks, normal};
 use domain::{Finding, Reason};
 use serde::Serialize;
 
@@ -116,18 +117,50 @@ impl Commands {
         request: &Request,
         input: &UploadFtmChipCertificate,
     ) -> Result<Done> {
-        let id = input.ftm_chip_id.as_str();
-        self.run(request, input, StreamId::of::<FtmChip>(id), |unit| async move {
-            let operation = Operation::UploadFtmChipCertificate;
-            let (mut stream, provider) = own(&unit, operation, id).await?;
-            unit.expect(&stream)?;
-            provider.active().map_err(Vec::from)?;
-            let (data, holder) = (&input.certificate_data, stream.stream_id());
-            let accepted = self.accept_certificate(&unit, &provider, data, holder).await?;
-            unit.decide(&mut stream, Command::AcceptCertificate(accepted))?;
-            Ok(stream.done())
+        if let Some(done) = self.granted(request, input).await? {
+            return Ok(done);
+        }
+        let stream = StreamId::of::<FtmChip>(input.ftm_chip_id.as_str());
+        let first = Announcing(input);
+        let announcing = self.run(request, &first, stream.clone(), |unit| async move {
+            let (mut chip, offer) = self.wished_for_chip(&unit, input).await?;
+            if let Some(offer) = offer {
+                let intent = self.intent(&unit, &offer, certificates(&chip)?)?;
+                let key_fingerprint = offer.key_fingerprint();
+                unit.decide(&mut chip, Command::IntendSigning { intent, key_fingerprint })?;
+            }
+            Ok(chip.done())
+        });
+        let second = Signing::after(&announcing.await?, input);
+        self.run(request, &second, stream, |unit| async move {
+            let (mut chip, offer) = self.wished_for_chip(&unit, input).await?;
+            if let Some(offer) = offer {
+                let accepted = self.counter_signed(&unit, &offer, certificates(&chip)?)?;
+                unit.decide(&mut chip, Command::AcceptCertificate(accepted))?;
+            }
+            Ok(chip.done())
         })
         .await
+    }
+
+    /// The chip, and the certificate that is wished for it; none when it has it already.
+    async fn wished_for_chip(
+        &self,
+        unit: &Unit,
+        input: &UploadFtmChipCertificate,
+    ) -> Result<(Stream<FtmChip>, Option<Offer>)> {
+        let operation = Operation::UploadFtmChipCertificate;
+        let (chip, provider) = own(unit, operation, input.ftm_chip_id.as_str()).await?;
+        unit.expect(&chip)?;
+        provider.active().map_err(Vec::from)?;
+        let certificate = Certificate::read(&input.certificate_data, "certificateData")?;
+        let new = chip.takes(certificate.sha256(), certificate.spki_sha256());
+        if !new.map_err(Vec::from)? {
+            return Ok((chip, None));
+        }
+        let (holder, checks) = (chip.stream_id(), Checks::default());
+        let offer = self.offer(unit, &provider, certificate, holder, checks).await?;
+        Ok((chip, Some(offer)))
     }
 
     /// Allows a chip that has a certificate.
@@ -174,6 +207,10 @@ impl Commands {
     }
 }
 
+fn certificates(chip: &FtmChip) -> Result<&Certificates> {
+    Ok(chip.certificates().ok_or(Vec::from(Refusal::FtmChipNotFound))?)
+}
+
 /// A chip, and the partner that makes it, for what the provider may do itself.
 async fn own(
     unit: &Unit,
@@ -190,7 +227,7 @@ async fn own(
 async fn decide(unit: &Unit, id: &str, command: Command) -> Result<Decided> {
     let mut stream = unit.load::<FtmChip>(id).await?;
     unit.expect(&stream)?;
-    if let FtmChip::PendingCertificate(_) | FtmChip::Pending(..) = &*stream {
+    if let FtmChip::PendingCertificate(..) | FtmChip::Pending(..) = &*stream {
         provider(unit, &stream).await?.active().map_err(Vec::from)?;
     }
     unit.decide(&mut stream, command)?;

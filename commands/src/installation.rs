@@ -23,8 +23,7 @@ impl Input for AdoptKeys {
 impl Commands {
     /// Tells the log which keys are in use, or refuses to work with others.
     pub async fn adopt_keys(&self) -> Result<()> {
-        let named = |(name, print): &(&str, String)| ((*name).to_owned(), print.clone());
-        let input = AdoptKeys(self.keys().fingerprints.iter().map(named).collect());
+        let input = AdoptKeys(self.keys().fingerprints.clone());
         let request = Request::new(Actor::system());
         let done = self.run(&request, &input, StreamId::of::<Installation>(ID), |unit| {
             let fingerprints = input.0.clone();

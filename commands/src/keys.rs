@@ -2,10 +2,13 @@
 //! database. Their fingerprints are told in the log, so that a node with other keys is noticed.
 
 use crate::{Error, Result, random};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, hmac};
 use domain::certificate::Certificate;
-use domain::issuance::{Draft, EcdsaP256Signer, Subject, Usage, self_signed_ca};
+use domain::installation;
+use domain::issuance::{Draft, EcdsaP256Signer, Signer, Subject, Usage, self_signed_ca};
 use projections::private_rows::WrappingKey;
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -23,12 +26,24 @@ pub struct Keys {
     pub pepper_version: i32,
     /// Seals the keys of subjects.
     pub wrapping: WrappingKey,
-    /// Signs what partners get.
-    pub issuing: EcdsaP256Signer,
-    /// The certificate of the issuing key.
-    pub issuer: Certificate,
+    /// Sign what partners get, oldest first: only the newest one signs.
+    issuing: Vec<IssuingKey>,
     /// Names each key without telling it: SHA-256, lower-case hex.
-    pub fingerprints: Vec<(&'static str, String)>,
+    pub fingerprints: installation::Fingerprints,
+}
+
+/// One generation of the issuing key.
+pub struct IssuingKey {
+    /// Its CA certificate.
+    pub certificate: Certificate,
+    /// Signs under that certificate.
+    pub signer: Box<dyn Signer + Send + Sync>,
+}
+
+impl fmt::Debug for IssuingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IssuingKey({:?})", self.certificate)
+    }
 }
 
 /// Why there are no keys.
@@ -45,6 +60,9 @@ pub enum KeysError {
     /// Others can read the folder.
     #[error("{0} is open to other accounts: chmod 700 it")]
     Open(PathBuf),
+    /// Others can read a key.
+    #[error("{0} can be read by other accounts: chmod 600 it, and take the key for known to them")]
+    Readable(PathBuf),
     /// A file is not what it should be.
     #[error("{0} does not hold a key of this program")]
     Broken(PathBuf),
@@ -66,23 +84,50 @@ impl Keys {
         };
         let pepper = file("pepper.1", random_key)?;
         let wrapping = file("wrapping.key", random_key)?;
-        let issuing = file("issuing.p8", issuing_key)?;
-        let signer = EcdsaP256Signer::from_pkcs8(&issuing).map_err(|_| KeysError::Unusable)?;
-        let issuer = issuer(folder, create, &signer)?;
+        let issuing = issuing_keys(folder, create)?;
         let wrapping_key = <&[u8; 32]>::try_from(wrapping.as_slice())
             .map_err(|_| KeysError::Broken(folder.join("wrapping.key")))?;
+        let secrets = [("pepper.1", &pepper), ("wrapping", &wrapping)];
+        let secrets = secrets.map(|(name, key)| (name.to_owned(), fingerprint(key)));
+        let named = |(before, key): (usize, &IssuingKey)| {
+            (installation::issuing_key(before + 1), key.certificate.spki_sha256())
+        };
         Ok(Self {
             pepper: hmac::Key::new(hmac::HMAC_SHA256, &pepper),
             pepper_version: 1,
             wrapping: WrappingKey::new(wrapping_key).map_err(|_| KeysError::Unusable)?,
-            fingerprints: vec![
-                ("pepper.1", fingerprint(&pepper)),
-                ("wrapping", fingerprint(&wrapping)),
-                ("issuing", issuer.spki_sha256()),
-            ],
-            issuing: signer,
-            issuer,
+            fingerprints: secrets
+                .into_iter()
+                .chain(issuing.iter().enumerate().map(named))
+                .collect(),
+            issuing,
         })
+    }
+
+    /// Makes the next issuing key of `folder` and tells its certificate. Nodes sign with it once
+    /// they are started again.
+    pub fn rotate_issuing_key(folder: &Path) -> Result<Certificate, KeysError> {
+        let generation = Self::open(folder, false)?.issuing.len() + 1;
+        Ok(issuing_key(folder, generation, true)?.certificate)
+    }
+
+    /// The same keys, the newest issuing one behind another signer: an HSM or a KMS.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Box<dyn Signer + Send + Sync>) -> Self {
+        if let Some(newest) = self.issuing.last_mut() {
+            newest.signer = signer;
+        }
+        self
+    }
+
+    /// The issuing key that signs; there is always one.
+    pub fn issuer(&self) -> Result<&IssuingKey> {
+        self.issuing.last().ok_or_else(|| Error::fault("no issuing key"))
+    }
+
+    /// The certificates of all issuing keys, newest first.
+    pub fn issuers(&self) -> impl Iterator<Item = &Certificate> {
+        self.issuing.iter().rev().map(|it| &it.certificate)
     }
 
     /// A keyed hash of something that must not be guessed from the database alone. `purpose`
@@ -94,6 +139,11 @@ impl Keys {
         context.update(data);
         context.sign().as_ref().to_vec()
     }
+
+    /// Whether `tag` is the keyed hash of something; takes as long for every wrong one.
+    pub fn verifies_hmac(&self, purpose: &str, data: &[u8], tag: &[u8]) -> bool {
+        verify_slices_are_equal(&self.hmac(purpose, data), tag).is_ok()
+    }
 }
 
 /// A key is 256 bits: hashing it tells nothing about it.
@@ -102,25 +152,62 @@ fn fingerprint(key: &[u8]) -> String {
 }
 
 fn refuse_open_folder(folder: &Path) -> Result<(), KeysError> {
-    let metadata = fs::metadata(folder)
-        .map_err(|source| KeysError::File { path: folder.to_owned(), source })?;
-    let open = metadata.permissions().mode() & 0o077 != 0;
-    if open { Err(KeysError::Open(folder.to_owned())) } else { Ok(()) }
+    if is_open(folder)? { Err(KeysError::Open(folder.to_owned())) } else { Ok(()) }
+}
+
+/// Whether other accounts can do anything with it.
+fn is_open(path: &Path) -> Result<bool, KeysError> {
+    let metadata = fs::metadata(path);
+    let metadata = metadata.map_err(|source| KeysError::File { path: path.to_owned(), source })?;
+    Ok(metadata.permissions().mode() & 0o077 != 0)
 }
 
 fn random_key() -> Result<Vec<u8>, KeysError> {
     random::<32>().map(|bytes| bytes.to_vec()).map_err(|_| KeysError::Unusable)
 }
 
-fn issuing_key() -> Result<Vec<u8>, KeysError> {
-    let pkcs8 = EcdsaP256Signer::generate().map_err(|_| KeysError::Unusable)?;
-    Ok(pkcs8.to_vec())
+/// All generations, the first one made when it is missing and `create` allows it. A generation is
+/// there once its certificate is.
+fn issuing_keys(folder: &Path, create: bool) -> Result<Vec<IssuingKey>, KeysError> {
+    let mut keys = vec![issuing_key(folder, 1, create)?];
+    while folder.join(format!("{}.pem", installation::issuing_key(keys.len() + 1))).exists() {
+        keys.push(issuing_key(folder, keys.len() + 1, false)?);
+    }
+    Ok(keys)
 }
 
-/// The content of a key file, made when it is missing and `create` allows it.
+/// One generation, made when it is missing and `create` allows it: the key, then the certificate.
+fn issuing_key(folder: &Path, generation: usize, create: bool) -> Result<IssuingKey, KeysError> {
+    let path = |end| folder.join(format!("{}.{end}", installation::issuing_key(generation)));
+    let unusable = |_| KeysError::Unusable;
+    let make = || Ok(EcdsaP256Signer::generate().map_err(unusable)?.to_vec());
+    let pkcs8 = read_or_make(&path("p8"), create, make)?;
+    let signer = EcdsaP256Signer::from_pkcs8(&pkcs8).map_err(unusable)?;
+    let pem = whole(&path("pem"), create, || issuing_certificate(&signer, generation))?;
+    let pem = std::str::from_utf8(&pem).map_err(|_| KeysError::Broken(path("pem")))?;
+    let certificate = Certificate::read(pem, "").map_err(|_| KeysError::Broken(path("pem")))?;
+    let belongs = signer.spki().is_ok_and(|spki| spki == certificate.spki());
+    if !belongs {
+        return Err(KeysError::Broken(path("pem")));
+    }
+    Ok(IssuingKey { certificate, signer: Box::new(signer) })
+}
+
+/// The content of a key file, made when it is missing and `create` allows it. One that other
+/// accounts can read is refused.
 ///
 /// A file appears whole or not at all: two nodes that start together end with the same key.
 pub fn read_or_make(
+    path: &Path,
+    create: bool,
+    make: impl FnOnce() -> Result<Vec<u8>, KeysError>,
+) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let key = whole(path, create, make)?;
+    if is_open(path)? { Err(KeysError::Readable(path.to_owned())) } else { Ok(key) }
+}
+
+/// The content of a file that need not be secret.
+fn whole(
     path: &Path,
     create: bool,
     make: impl FnOnce() -> Result<Vec<u8>, KeysError>,
@@ -146,17 +233,14 @@ pub fn read_or_make(
     }
 }
 
-fn issuer(folder: &Path, create: bool, key: &EcdsaP256Signer) -> Result<Certificate, KeysError> {
-    let path = folder.join("issuing.pem");
-    let pem = read_or_make(&path, create, || issuing_certificate(key))?;
-    let pem = std::str::from_utf8(&pem).map_err(|_| KeysError::Broken(path.clone()))?;
-    Certificate::read(pem, "").map_err(|_| KeysError::Broken(path))
-}
-
-fn issuing_certificate(key: &EcdsaP256Signer) -> Result<Vec<u8>, KeysError> {
+fn issuing_certificate(key: &EcdsaP256Signer, generation: usize) -> Result<Vec<u8>, KeysError> {
     let unusable = |_| KeysError::Unusable;
+    let common_name = match generation {
+        1 => "Partner Management Issuing CA".to_owned(),
+        later => format!("Partner Management Issuing CA {later}"),
+    };
     let subject = Subject {
-        common_name: "Partner Management Issuing CA",
+        common_name: &common_name,
         organization: "Partner Management System",
         organizational_unit: None,
         country: None,

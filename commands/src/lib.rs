@@ -45,6 +45,7 @@ pub struct Commands {
     environment: Environment,
     appends: bool,
     four_eyes: bool,
+    proof_of_possession: bool,
     queues: Arc<Queues>,
 }
 
@@ -55,9 +56,15 @@ impl Commands {
     /// The commands over a log and the keys of the installation. The keys that they issue say that
     /// they open a test system: nobody who believes development tokens is a live one.
     pub fn new(store: EventStore, keys: Arc<Keys>) -> Self {
-        let environment = Environment::Test;
-        let (appends, four_eyes) = (true, false);
-        Self { store, keys, environment, appends, four_eyes, queues: Arc::default() }
+        Self {
+            store,
+            keys,
+            environment: Environment::Test,
+            appends: true,
+            four_eyes: false,
+            proof_of_possession: false,
+            queues: Arc::default(),
+        }
     }
 
     /// The same commands; whether new roots of trust and the ends of partners and policies need a
@@ -65,6 +72,13 @@ impl Commands {
     #[must_use]
     pub fn with_four_eyes(self, four_eyes: bool) -> Self {
         Self { four_eyes, ..self }
+    }
+
+    /// The same commands; whether who uploads a certificate of a partner has to show that he has
+    /// its private key.
+    #[must_use]
+    pub fn with_proof_of_possession(self, proof_of_possession: bool) -> Self {
+        Self { proof_of_possession, ..self }
     }
 
     /// The same commands, which decide as always and append nothing: [`Done::changes`] tells what

@@ -1,12 +1,19 @@
 //! What can be done with partners.
 
+mod certificates;
 mod contacts;
 mod group;
 mod members;
+mod proof;
 
+pub(crate) use certificates::{Announcing, Offer, Signing};
+pub use certificates::{
+    CertificateCheck, PathLink, RevokePartnerCertificate, ToBeIssued, UploadPartnerCertificate,
+};
 pub use contacts::{RemovePartnerContact, SetPartnerContact};
 pub use group::{MovePartnerToPolicyGroup, SelectPolicyGroup};
 pub use members::{InviteMember, RemoveMember, SetMemberRole};
+pub use proof::{CertificateChallenge, ProofOfPossession};
 
 use crate::event_store::{Name, StreamId};
 use crate::unit::{Decided, Stream, Unit};
@@ -14,16 +21,14 @@ use crate::{Commands, Done, Request, Result, input, new_id, random};
 use async_graphql::InputObject;
 use cqrs_es::Aggregate;
 use domain::actor::Operation;
-use domain::certificate::{Certificate, CertificatePolicy, check_partner_certificate};
 use domain::device;
 use domain::ftm_chip;
 use domain::ids::{PartnerId, PolicyGroupId};
-use domain::issuance::CounterSigning;
 use domain::issued;
 use domain::oidc_client;
 use domain::partner::{
-    AcceptedCertificate, Change, Command, Contact, ContactPurpose, Details, Partner, Profile,
-    Refusal, Registration, check_id, check_presentation, check_registration, check_subject,
+    Change, Command, Contact, ContactPurpose, Details, Partner, Refusal, Registration, check_id,
+    check_presentation, check_registration, check_subject,
 };
 use domain::policy_group::PolicyGroup;
 use domain::policy_request;
@@ -74,21 +79,6 @@ pub struct RegisterPartner {
     pub idempotency_key: Option<String>,
 }
 input!(RegisterPartner, "registerPartner", new);
-
-/// A certificate of a partner.
-#[derive(Debug, Clone, Serialize, InputObject)]
-#[graphql(name = "UploadPartnerCertificateInput")]
-pub struct UploadPartnerCertificate {
-    /// Whose certificate it is.
-    pub partner_id: PartnerId,
-    /// One certificate, PEM or base64 of DER, at most 16 KiB.
-    pub certificate_data: String,
-    /// Makes repeating harmless: 1 to 128 characters.
-    pub idempotency_key: Option<String>,
-    /// The version of the partner that the caller has seen.
-    pub expected_version: Option<i64>,
-}
-input!(UploadPartnerCertificate, "uploadPartnerCertificate");
 
 /// A decision about a partner's standing.
 macro_rules! decision_input {
@@ -203,72 +193,6 @@ impl Commands {
         })
     }
 
-    /// Takes a certificate that a trusted authority issued to the partner's organisation, and
-    /// counter-signs it. The first one makes the partner active.
-    pub async fn upload_partner_certificate(
-        &self,
-        request: &Request,
-        input: &UploadPartnerCertificate,
-    ) -> Result<Done> {
-        let stream = StreamId::of::<Partner>(input.partner_id.as_str());
-        self.run(request, input, stream, |unit| async move {
-            let operation = Operation::UploadPartnerCertificate;
-            let mut partner = own(&unit, operation, &input.partner_id).await?;
-            let (data, holder) = (&input.certificate_data, partner.stream_id());
-            let accepted = self.accept_certificate(&unit, &partner, data, holder).await?;
-            unit.decide(&mut partner, Command::AcceptCertificate(accepted))?;
-            Ok(partner.done())
-        })
-        .await
-    }
-
-    /// Judges a certificate as one of the partner's organisation, takes its key for `holder`, and
-    /// counter-signs it.
-    pub(crate) async fn accept_certificate(
-        &self,
-        unit: &Unit,
-        partner: &Stream<Partner>,
-        data: &str,
-        holder: StreamId,
-    ) -> Result<AcceptedCertificate> {
-        let profile = partner.profile().ok_or(Vec::from(Refusal::PartnerNotFound))?;
-        let certificate = Certificate::read(data, "certificateData")?;
-        let path = trusted_path(unit, &certificate, profile).await?;
-        claim_key(unit, &certificate, holder);
-        self.counter_sign(unit, &partner.id, &certificate, profile, path)
-    }
-
-    fn counter_sign(
-        &self,
-        unit: &Unit,
-        partner_id: &str,
-        certificate: &Certificate,
-        profile: &Profile,
-        path: Vec<String>,
-    ) -> Result<AcceptedCertificate> {
-        let keys = self.keys();
-        let signed = CounterSigning {
-            partner: certificate,
-            issuer: &keys.issuer,
-            profile: profile.partner_type.terms().certificate_profile,
-            partner_id,
-            serial: random()?,
-            now: unit.now,
-            policy: &CertificatePolicy::default(),
-        }
-        .sign(&keys.issuing)
-        .map_err(|problem| not_issued(problem, "certificateData"))?;
-        Ok(AcceptedCertificate {
-            fingerprint: certificate.sha256(),
-            key_fingerprint: certificate.spki_sha256(),
-            certificate: certificate.pem(),
-            signed_certificate: signed.pem(),
-            path,
-            not_after: certificate.not_after(),
-            signed_not_after: signed.not_after(),
-        })
-    }
-
     /// Says how a partner presents itself.
     pub async fn update_partner(&self, request: &Request, input: &UpdatePartner) -> Result<Done> {
         let stream = StreamId::of::<Partner>(input.partner_id.as_str());
@@ -377,48 +301,6 @@ fn check(input: &RegisterPartner) -> Result<()> {
         check_subject(&mut checks, "member", member);
     }
     Ok(checks.done()?)
-}
-
-/// The verified path from the partner's certificate to a root of its domain, as fingerprints.
-async fn trusted_path(
-    unit: &Unit,
-    certificate: &Certificate,
-    profile: &Profile,
-) -> Result<Vec<String>> {
-    let terms = profile.partner_type.terms();
-    let trusted = crate::trust_certificate::trusted(unit, terms.trust_domain).await?;
-    Ok(check_partner_certificate(
-        certificate,
-        &profile.organization_name,
-        terms.certificate_profile,
-        trusted.store(),
-        unit.now,
-        &CertificatePolicy::default(),
-        "certificateData",
-    )?)
-}
-
-/// No two partners or chips share a key. Whose it is already is not told.
-fn claim_key(unit: &Unit, certificate: &Certificate, holder: StreamId) {
-    let message = "The key of this certificate is in use already; make a new one.";
-    let taken = Finding::new("KEY_IN_USE", "certificateData", message);
-    let key = Name { kind: "certificate_key", key: certificate.spki_sha256() };
-    unit.claim(key, holder, Some(taken));
-}
-
-fn not_issued(problem: domain::issuance::NotIssued, field: &str) -> crate::Error {
-    match problem {
-        domain::issuance::NotIssued::Refused(findings) => {
-            let here = |finding| Finding { field: field.to_owned(), ..finding };
-            crate::Error::Refused(findings.into_iter().map(here).collect())
-        }
-        domain::issuance::NotIssued::SubjectNotCanonical => crate::Error::refused(
-            "SUBJECT_NOT_CANONICAL",
-            field,
-            "The subject of this certificate is not encoded as DER demands; ask your authority.",
-        ),
-        fault => crate::Error::Fault(fault.into()),
-    }
 }
 
 /// Ends a partner and everything that it holds.

@@ -26,6 +26,8 @@ const ATTEMPTS: usize = 8;
 pub struct Done {
     /// The object that was made or changed; of a batch all of them, as its command writes them.
     pub id: String,
+    /// How many events the object has had then; of a batch 0.
+    pub version: i64,
     /// The position that shows it; a client that has seen it sees everything before it too.
     pub position: i64,
     /// A secret that is shown this once.
@@ -129,13 +131,7 @@ impl Commands {
             if let Some(done) = self.replay(key.as_ref()).await? {
                 return Ok(done);
             }
-            let unit = Unit {
-                commands: self.clone(),
-                request: request.clone(),
-                expected_version: input.expected_version(),
-                draft: Arc::default(),
-                now: now(),
-            };
+            let unit = self.unit(request, input.expected_version());
             let decided = decide(unit.clone()).await;
             if let Some(answer) = self.attempt(unit, decided, key.clone()).await? {
                 return answer;
@@ -146,6 +142,26 @@ impl Commands {
         }
         // The same wish may have been granted elsewhere, and have moved the version that it pins.
         self.replay(key.as_ref()).await?.ok_or(Error::Conflict)
+    }
+
+    /// What was granted earlier under the idempotency key of this wish.
+    pub(crate) async fn granted<I: Input>(
+        &self,
+        request: &Request,
+        input: &I,
+    ) -> Result<Option<Done>> {
+        self.replay(self.idempotency_key(request, input)?.as_ref()).await
+    }
+
+    /// A unit that nothing has been read for. One that is not submitted answers a question.
+    pub(crate) fn unit(&self, request: &Request, expected_version: Option<i64>) -> Unit {
+        Unit {
+            commands: self.clone(),
+            request: request.clone(),
+            expected_version,
+            draft: Arc::default(),
+            now: now(),
+        }
     }
 
     /// One attempt: `None` when something moved and it has to be made again.
@@ -214,7 +230,9 @@ impl Commands {
                 "idempotencyKey",
                 "This key was used for another input.",
             )),
-            Some(Granted { object_id: id, position, .. }) => Ok(Some(Done::replayed(id, position))),
+            Some(Granted { object_id: id, version, position, .. }) => {
+                Ok(Some(Done::replayed(id, version, position)))
+            }
         }
     }
 
@@ -260,10 +278,11 @@ impl From<NewEvent> for Change {
 const PROPOSAL: &str = "proposal/";
 
 impl Done {
-    fn replayed(object_id: String, position: i64) -> Self {
+    fn replayed(object_id: String, version: i64, position: i64) -> Self {
         let proposal = object_id.strip_prefix(PROPOSAL).map(ToOwned::to_owned);
         let (proposed, id) = (proposal.is_some(), proposal.unwrap_or(object_id));
-        Self { id, position, secret: None, replayed: true, proposed, changes: Vec::new() }
+        let (secret, changes) = (None, Vec::new());
+        Self { id, version, position, secret, replayed: true, proposed, changes }
     }
 }
 
@@ -283,8 +302,8 @@ impl Decided {
     }
 
     fn at(self, position: i64) -> Done {
-        let Self { id, secret, proposed, .. } = self;
-        Done { id, position, secret, replayed: false, proposed, changes: Vec::new() }
+        let Self { id, version, secret, proposed } = self;
+        Done { id, version, position, secret, replayed: false, proposed, changes: Vec::new() }
     }
 }
 

@@ -143,6 +143,7 @@ pub enum Operation {
     RegisterPartner,
     RegisterPartnerForOthers,
     UploadPartnerCertificate,
+    RevokePartnerCertificate,
     SuspendPartner,
     ReactivatePartner,
     DeactivatePartner,
@@ -159,6 +160,7 @@ pub enum Operation {
     DisableTrustCertificate,
     EnableTrustCertificate,
     ReadTrustCertificate,
+    ReadIssuingCertificate,
     CreatePolicyGroup,
     UpdatePolicyGroup,
     DeactivatePolicyGroup,
@@ -291,6 +293,7 @@ fn is_read(operation: Operation) -> bool {
         operation,
         ReadPartner
             | ReadTrustCertificate
+            | ReadIssuingCertificate
             | ReadPolicyGroup
             | ReadPolicy
             | ReadDraftPolicy
@@ -348,19 +351,25 @@ fn policy_manager(operation: Operation) -> Option<On> {
             | RefuseProposal
             | ReadProposal
             | ReadExtractor
+            | ReadIssuingCertificate
     )
     .then_some(On::Any)
 }
 
 /// What every kind of partner may do with what is its own. Policy groups, published policies
 /// and extractors are the menu it chooses from; trust certificates tell which authorities it may buy
-/// from.
+/// from, issuing certificates under which ones its own are issued again.
 fn partner(role: Role, operation: Operation) -> Option<On> {
     use Operation::*;
     match operation {
-        ReadPolicyGroup | ReadPolicy | ReadExtractor | ReadTrustCertificate => Some(On::Any),
+        ReadPolicyGroup
+        | ReadPolicy
+        | ReadExtractor
+        | ReadTrustCertificate
+        | ReadIssuingCertificate => Some(On::Any),
         RegisterPartner
         | UploadPartnerCertificate
+        | RevokePartnerCertificate
         | InviteMember
         | RemoveMember
         | SetMemberRole
@@ -451,7 +460,13 @@ mod tests {
 
     #[test]
     fn no_partner_role_touches_what_belongs_to_others() {
-        let open = ["readPolicyGroup", "readPolicy", "readExtractor", "readTrustCertificate"];
+        let open = [
+            "readPolicyGroup",
+            "readPolicy",
+            "readExtractor",
+            "readTrustCertificate",
+            "readIssuingCertificate",
+        ];
         let staff = [Role::PartnerAdmin, Role::PolicyManager, Role::Auditor];
         for role in Role::iter().filter(|role| !staff.contains(role)) {
             for operation in Operation::iter() {
@@ -487,6 +502,7 @@ mod tests {
             (MemberRole::Operator, Operation::RequestPolicy, true),
             (MemberRole::Operator, Operation::GenerateApiKey, true),
             (MemberRole::Operator, Operation::UploadPartnerCertificate, true),
+            (MemberRole::Operator, Operation::RevokePartnerCertificate, true),
             (MemberRole::Operator, Operation::InviteMember, false),
             (MemberRole::Operator, Operation::SetPartnerContact, false),
             (MemberRole::Operator, Operation::SelectPolicyGroup, false),

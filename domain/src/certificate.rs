@@ -22,7 +22,9 @@ mod read;
 mod signature;
 
 pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT};
-pub use check::{check_partner_certificate, check_trust_certificate, issuer_findings};
+pub use check::{
+    check_partner_certificate, check_trust_certificate, issuer_findings, partner_path,
+};
 pub use crl::{MAX_CRL_TEXT, MAX_REVOKED, RevocationList};
 pub use lint::lint;
 pub use path::{MAX_NAME_COMPARISONS, MAX_PATH, MAX_SIGNATURE_CHECKS};
@@ -126,6 +128,12 @@ impl Certificate {
         sha256(&self.der)
     }
 
+    /// SHA-256 of the part that was signed, in lower-case hex: what can be told of a certificate
+    /// before there is a signature.
+    pub fn tbs_sha256(&self) -> String {
+        sha256(&self.signed.message)
+    }
+
     /// The identity of its key: SHA-256 of the `SubjectPublicKeyInfo`, in lower-case hex.
     pub fn spki_sha256(&self) -> String {
         sha256(&self.key.spki)
@@ -209,6 +217,13 @@ impl Certificate {
     /// Whether the key of `issuer` signed this certificate. Says nothing about whether it may.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
         signature::verifies(&self.signed, issuer)
+    }
+
+    /// Whether the private half of its key signed `message`, in any of the ways in which we accept
+    /// signatures of such a key: RSA with PKCS#1 or PSS (a salt as long as the hash), ECDSA, both with
+    /// SHA-256, 384 or 512; Ed25519.
+    pub fn verifies_message(&self, message: &[u8], signature: &[u8]) -> bool {
+        signature::verifies_message(&self.key, message, signature)
     }
 
     /// RFC 5280, 4.2.1.3: a CA without a key usage is not limited in this.

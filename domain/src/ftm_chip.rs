@@ -7,7 +7,7 @@
 use crate::actor::Operation;
 use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::PartnerId;
-use crate::partner::AcceptedCertificate;
+use crate::partner::{AcceptedCertificate, Certificates, NotTaken, SigningIntent};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
@@ -23,7 +23,10 @@ pub const MAX_MAKE: usize = 36;
 pub enum Command {
     /// Offer it. That the provider is active and makes chips has been read before.
     Add(Chip),
-    /// Take a certificate that `certificate` has checked and the issuing key has counter-signed.
+    /// Say what the issuing key will sign for a certificate that `certificate` has checked; its key
+    /// is named by SHA-256.
+    IntendSigning { intent: SigningIntent, key_fingerprint: String },
+    /// Take a certificate that the issuing key has counter-signed as intended.
     AcceptCertificate(AcceptedCertificate),
     /// Allow it.
     Approve,
@@ -72,6 +75,7 @@ pub enum Event {
     Rejected { reason: Reason },
     Deactivated { reason: Reason },
     Expired { expired_at: DateTime<Utc> },
+    SigningIntended(SigningIntent),
 }
 
 /// Why a wish about a chip was refused.
@@ -93,13 +97,29 @@ pub enum Refusal {
     FtmChipRejected,
     #[error("The FTM chip was deactivated, which is final.")]
     FtmChipDeactivated,
+    #[error("This certificate or its key was revoked; make a new key.")]
+    CertificateWasRevoked,
+    #[error("The log does not say that this would be signed.")]
+    SigningNotIntended,
     #[error("The input has errors.")]
     Invalid(Vec<Finding>),
 }
 
 impl Refusal {
     fn field(&self) -> &'static str {
-        "ftmChipId"
+        match self {
+            Self::CertificateWasRevoked | Self::SigningNotIntended => "certificateData",
+            _ => "ftmChipId",
+        }
+    }
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Revoked => Self::CertificateWasRevoked,
+            NotTaken::NotIntended => Self::SigningNotIntended,
+        }
     }
 }
 
@@ -109,8 +129,8 @@ pub enum FtmChip {
     /// Not offered.
     #[default]
     Missing,
-    /// Offered, without a certificate.
-    PendingCertificate(Chip),
+    /// Offered, without an accepted certificate.
+    PendingCertificate(Chip, Certificates),
     /// Waits for an administrator.
     Pending(Chip, Certificates),
     /// May be used.
@@ -121,41 +141,45 @@ pub enum FtmChip {
     Deactivated(Chip),
 }
 
-/// What later decisions need to know of a chip's certificates.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Certificates {
-    /// Fingerprints of those that were accepted, oldest first.
-    pub fingerprints: Vec<String>,
-    /// When the newest one or its counter-signed form ends, whichever is first.
-    pub expires_at: DateTime<Utc>,
-    /// Whether the log says that the newest one has expired.
-    pub told_expired: bool,
-}
-
 impl FtmChip {
     /// The events that follow from `command` in this state.
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
-        use Command::{AcceptCertificate, Add, Approve, Deactivate, End, Expire, Reject};
+        use Command::{
+            AcceptCertificate, Add, Approve, Deactivate, End, Expire, IntendSigning, Reject,
+        };
         match (self, command) {
             (Self::Missing, Add(chip)) => Ok(vec![Event::Added(chip)]),
             (_, Add(_)) => Err(Refusal::FtmChipExists),
             (
                 Self::Missing,
-                AcceptCertificate(_) | Approve | Reject(_) | Deactivate(_) | End(_) | Expire { .. },
+                IntendSigning { .. }
+                | AcceptCertificate(_)
+                | Approve
+                | Reject(_)
+                | Deactivate(_)
+                | End(_)
+                | Expire { .. },
             ) => Err(Refusal::FtmChipNotFound),
 
-            (Self::PendingCertificate(_), AcceptCertificate(certificate)) => {
-                Ok(vec![Event::CertificateAccepted(certificate)])
+            (
+                Self::PendingCertificate(_, it) | Self::Pending(_, it) | Self::Approved(_, it),
+                IntendSigning { intent, key_fingerprint },
+            ) => {
+                let intended = it.intend(intent, &key_fingerprint)?;
+                Ok(intended.map(Event::SigningIntended).into_iter().collect())
             }
             (
-                Self::Pending(_, certificates) | Self::Approved(_, certificates),
+                Self::PendingCertificate(_, it) | Self::Pending(_, it) | Self::Approved(_, it),
                 AcceptCertificate(certificate),
-            ) => Ok(certificates.accepted(certificate)),
+            ) => {
+                let accepted = it.accept(certificate)?;
+                Ok(accepted.map(Event::CertificateAccepted).into_iter().collect())
+            }
 
-            (Self::PendingCertificate(_), Approve | Deactivate(_)) => {
+            (Self::PendingCertificate(..), Approve | Deactivate(_)) => {
                 Err(Refusal::FtmChipWithoutCertificate)
             }
-            (Self::PendingCertificate(_) | Self::Pending(..), Reject(reason) | End(reason)) => {
+            (Self::PendingCertificate(..) | Self::Pending(..), Reject(reason) | End(reason)) => {
                 Ok(vec![Event::Rejected { reason }])
             }
 
@@ -168,21 +192,23 @@ impl FtmChip {
             (Self::Approved(..), Reject(_)) => Err(Refusal::FtmChipApproved),
 
             (Self::Pending(_, certificates) | Self::Approved(_, certificates), Expire { now }) => {
-                Ok(certificates.expiry(now))
+                Ok(newest_expiry(certificates, now))
             }
 
             // A repeated wish, or one to end what has ended, changes nothing.
-            (Self::PendingCertificate(_), Expire { .. })
+            (Self::PendingCertificate(..), Expire { .. })
             | (Self::Approved(..), Approve)
             | (Self::Rejected(_), Reject(_) | End(_) | Expire { .. })
             | (Self::Deactivated(_), Deactivate(_) | End(_) | Expire { .. }) => Ok(vec![]),
 
-            (Self::Rejected(_), AcceptCertificate(_) | Approve | Deactivate(_)) => {
-                Err(Refusal::FtmChipRejected)
-            }
-            (Self::Deactivated(_), AcceptCertificate(_) | Approve | Reject(_)) => {
-                Err(Refusal::FtmChipDeactivated)
-            }
+            (
+                Self::Rejected(_),
+                IntendSigning { .. } | AcceptCertificate(_) | Approve | Deactivate(_),
+            ) => Err(Refusal::FtmChipRejected),
+            (
+                Self::Deactivated(_),
+                IntendSigning { .. } | AcceptCertificate(_) | Approve | Reject(_),
+            ) => Err(Refusal::FtmChipDeactivated),
         }
     }
 
@@ -190,7 +216,7 @@ impl FtmChip {
     #[must_use]
     pub fn evolve(self, event: Event) -> Self {
         match (self, event) {
-            (_, Event::Added(chip)) => Self::PendingCertificate(chip),
+            (_, Event::Added(chip)) => Self::PendingCertificate(chip, Certificates::default()),
             (chip, Event::CertificateAccepted(certificate)) => chip.certified(certificate),
             (Self::Pending(chip, certificates), Event::Approved {}) => {
                 Self::Approved(chip, certificates)
@@ -198,8 +224,14 @@ impl FtmChip {
             (chip, Event::Rejected { .. }) => chip.into(Self::Rejected),
             (chip, Event::Deactivated { .. }) => chip.into(Self::Deactivated),
             (mut chip, Event::Expired { .. }) => {
-                if let Self::Pending(_, it) | Self::Approved(_, it) = &mut chip {
-                    it.told_expired = true;
+                if let Some(newest) = chip.certificates_mut().and_then(|it| it.held.last_mut()) {
+                    newest.expired = true;
+                }
+                chip
+            }
+            (mut chip, Event::SigningIntended(intent)) => {
+                if let Some(certificates) = chip.certificates_mut() {
+                    certificates.was_intended(intent);
                 }
                 chip
             }
@@ -207,11 +239,18 @@ impl FtmChip {
         }
     }
 
+    /// Whether a certificate would be a new one; why it would not be taken, if so.
+    pub fn takes(&self, fingerprint: String, key_fingerprint: String) -> Result<bool, Refusal> {
+        let intent = SigningIntent { fingerprint, ..SigningIntent::any() };
+        let events = self.decide(Command::IntendSigning { intent, key_fingerprint })?;
+        Ok(!events.is_empty())
+    }
+
     /// What its provider calls it, whatever the state; nothing when it is missing.
     pub fn chip(&self) -> Option<&Chip> {
         match self {
             Self::Missing => None,
-            Self::PendingCertificate(chip)
+            Self::PendingCertificate(chip, _)
             | Self::Pending(chip, _)
             | Self::Approved(chip, _)
             | Self::Rejected(chip)
@@ -224,22 +263,42 @@ impl FtmChip {
         matches!(self, Self::Rejected(_) | Self::Deactivated(_))
     }
 
+    /// The certificates of a chip that has not ended.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        match self {
+            Self::PendingCertificate(_, it) | Self::Pending(_, it) | Self::Approved(_, it) => {
+                Some(it)
+            }
+            Self::Missing | Self::Rejected(_) | Self::Deactivated(_) => None,
+        }
+    }
+
+    fn certificates_mut(&mut self) -> Option<&mut Certificates> {
+        match self {
+            Self::PendingCertificate(_, it) | Self::Pending(_, it) | Self::Approved(_, it) => {
+                Some(it)
+            }
+            Self::Missing | Self::Rejected(_) | Self::Deactivated(_) => None,
+        }
+    }
+
     /// Whoever has a new certificate waits for approval again.
     fn certified(self, certificate: AcceptedCertificate) -> Self {
-        let (chip, mut fingerprints) = match self {
-            Self::PendingCertificate(chip) => (chip, Vec::new()),
-            Self::Pending(chip, it) | Self::Approved(chip, it) => (chip, it.fingerprints),
-            ended => return ended,
-        };
-        let expires_at = certificate.ends_at();
-        fingerprints.push(certificate.fingerprint);
-        Self::Pending(chip, Certificates { fingerprints, expires_at, told_expired: false })
+        match self {
+            Self::PendingCertificate(chip, mut certificates)
+            | Self::Pending(chip, mut certificates)
+            | Self::Approved(chip, mut certificates) => {
+                certificates.was_accepted(certificate);
+                Self::Pending(chip, certificates)
+            }
+            ended => ended,
+        }
     }
 
     fn into(self, state: impl FnOnce(Chip) -> Self) -> Self {
         match self {
             Self::Missing => Self::Missing,
-            Self::PendingCertificate(chip)
+            Self::PendingCertificate(chip, _)
             | Self::Pending(chip, _)
             | Self::Approved(chip, _)
             | Self::Rejected(chip)
@@ -248,28 +307,18 @@ impl FtmChip {
     }
 }
 
-impl Certificates {
-    /// The same certificate again changes nothing.
-    fn accepted(&self, certificate: AcceptedCertificate) -> Vec<Event> {
-        if self.fingerprints.contains(&certificate.fingerprint) {
-            return Vec::new();
-        }
-        vec![Event::CertificateAccepted(certificate)]
-    }
-
-    fn expiry(&self, now: DateTime<Utc>) -> Vec<Event> {
-        if self.told_expired || now < self.expires_at {
-            return Vec::new();
-        }
-        vec![Event::Expired { expired_at: self.expires_at }]
-    }
+/// A chip works with its newest certificate: the ends of older ones are of no interest.
+fn newest_expiry(certificates: &Certificates, now: DateTime<Utc>) -> Vec<Event> {
+    let newest = certificates.held.last().filter(|it| !it.expired && it.ends_at <= now);
+    newest.map(|it| Event::Expired { expired_at: it.ends_at }).into_iter().collect()
 }
 
 aggregate!(FtmChip, "ftm_chip");
 
 impl Actions for FtmChip {
     fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {
-        let upload = Command::AcceptCertificate(AcceptedCertificate::any());
+        let (intent, key_fingerprint) = (SigningIntent::any(), String::new());
+        let upload = Command::IntendSigning { intent, key_fingerprint };
         vec![
             self.possible(Operation::UploadFtmChipCertificate, upload),
             self.possible(Operation::ApproveFtmChip, Command::Approve),
@@ -290,6 +339,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::aggregate::given;
     use crate::generated_docs::StateMachine;
+    use crate::partner::tests::{certificate as accepted_certificate, intent};
     use chrono::TimeDelta;
 
     fn end() -> DateTime<Utc> {
@@ -301,12 +351,21 @@ pub(crate) mod tests {
     }
 
     fn certificate(fingerprint: &str) -> AcceptedCertificate {
+        let not_after = end() + TimeDelta::days(1);
         AcceptedCertificate {
-            fingerprint: fingerprint.to_owned(),
-            not_after: end() + TimeDelta::days(1),
+            not_after,
             signed_not_after: end(),
-            ..AcceptedCertificate::any()
+            ..accepted_certificate(fingerprint)
         }
+    }
+
+    fn intended(fingerprint: &str) -> Event {
+        Event::SigningIntended(intent(fingerprint))
+    }
+
+    fn intend(fingerprint: &str) -> Command {
+        let key_fingerprint = fingerprint.to_owned();
+        Command::IntendSigning { intent: intent(fingerprint), key_fingerprint }
     }
 
     fn accepted(fingerprint: &str) -> Event {
@@ -340,19 +399,24 @@ pub(crate) mod tests {
     pub(crate) fn machine() -> StateMachine<FtmChip> {
         let one = || vec![added(), accepted("one")];
         let approved = || [one(), vec![Event::Approved {}]].concat();
+        let intended = |events: Vec<Event>| [events, vec![intended("two")]].concat();
         let Event::Added(chip) = added() else { unreachable!() };
         StateMachine {
             states: vec![
                 ("", vec![]),
                 ("", vec![added()]),
+                ("that intends to sign", intended(vec![added()])),
                 ("", one()),
                 ("", approved()),
+                ("that intends to sign", intended(approved())),
                 ("", [one(), vec![rejected()]].concat()),
                 ("", [approved(), vec![deactivated()]].concat()),
             ],
             commands: vec![
                 ("", Command::Add(chip)),
-                ("", upload("two")),
+                ("another certificate", intend("two")),
+                ("another certificate", upload("two")),
+                ("the same again", intend("one")),
                 ("the same again", upload("one")),
                 ("", Command::Approve),
                 ("", Command::Reject(reason())),
@@ -375,8 +439,14 @@ pub(crate) mod tests {
 
     #[test]
     fn a_new_certificate_takes_an_approved_chip_out_of_service() {
+        assert_eq!(approved().decide(intend("one")), Ok(vec![]));
         assert_eq!(approved().decide(upload("one")), Ok(vec![]));
-        assert_eq!(approved().decide(upload("two")), Ok(vec![accepted("two")]));
+        assert_eq!(approved().decide(upload("two")), Err(Refusal::SigningNotIntended));
+        assert_eq!(approved().decide(intend("two")), Ok(vec![intended("two")]));
+        let announced = approved().evolve(intended("two"));
+        assert!(matches!(announced, FtmChip::Approved(..)));
+        assert_eq!(announced.decide(intend("two")), Ok(vec![]));
+        assert_eq!(announced.decide(upload("two")), Ok(vec![accepted("two")]));
         let again =
             given::<FtmChip>([added(), accepted("one"), Event::Approved {}, accepted("two")]);
         assert!(matches!(again, FtmChip::Pending(..)));

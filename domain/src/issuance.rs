@@ -12,7 +12,8 @@ pub use signer::{EcdsaP256Signer, Ed25519Signer, Signer};
 use crate::certificate::{Certificate, CertificatePolicy, issuer_findings, lint};
 use crate::finding::Finding;
 use crate::reference::CertificateProfile;
-use chrono::{DateTime, TimeDelta, Utc};
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use fields::{issuer_key_id, key_id, to_be_signed};
 use thiserror::Error;
 use x509_cert::attr::AttributeTypeAndValue;
@@ -140,42 +141,93 @@ pub struct CounterSigning<'a> {
     pub profile: CertificateProfile,
     /// Becomes the alternative name `urn:mosip:partner:<id>`.
     pub partner_id: &'a str,
-    /// 16 random bytes; the top bit is cleared here.
+}
+
+/// What is chosen for a certificate when it is issued; all else follows from the partner's own
+/// certificate and the issuer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Positive, and sixteen bytes long in every encoding.
     pub serial: [u8; 16],
-    /// The instant of issuing.
-    pub now: DateTime<Utc>,
-    /// How long it lives at most.
-    pub policy: &'a CertificatePolicy,
+    /// The first second in which it is valid.
+    pub not_before: DateTime<Utc>,
+    /// The last second in which it is valid.
+    pub not_after: DateTime<Utc>,
 }
 
 impl CounterSigning<'_> {
-    /// The certificate with the partner's subject and key, byte for byte. It never outlives the
+    /// The terms of a certificate that is issued now, from 16 random bytes. It never outlives the
     /// partner's own nor the issuer's, and is never older than either.
     ///
     /// # Errors
-    /// [`NotIssued`] says why; nothing is signed that the lint refuses.
-    pub fn sign(&self, signer: &dyn Signer) -> Result<Certificate, NotIssued> {
-        let subject = subject_of(self.partner)?;
-        let (not_before, not_after) = self.validity().ok_or(NotIssued::NoTimeLeft)?;
+    /// [`NotIssued::NoTimeLeft`]
+    pub fn terms(
+        &self,
+        mut serial: [u8; 16],
+        now: DateTime<Utc>,
+        policy: &CertificatePolicy,
+    ) -> Result<Terms, NotIssued> {
+        serial[0] = (serial[0] & 0x3f) | 0x40;
+        let (not_before, not_after) = self.validity(now, policy).ok_or(NotIssued::NoTimeLeft)?;
+        Ok(Terms { serial, not_before, not_after })
+    }
+
+    fn validity(
+        &self,
+        now: DateTime<Utc>,
+        policy: &CertificatePolicy,
+    ) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let (partner, issuer) = (self.partner, self.issuer);
+        let life = TimeDelta::days(policy.issued_days.into());
+        let from = (now - BACKDATED).max(partner.not_before()).max(issuer.not_before());
+        let until = now.checked_add_signed(life)?.min(partner.not_after()).min(issuer.not_after());
+        let seconds = (from.trunc_subsecs(0), until.trunc_subsecs(0));
+        (from < until && now <= until).then_some(seconds)
+    }
+
+    /// What will be signed under these terms: the partner's subject and key, byte for byte. The
+    /// same terms always give the same bytes.
+    ///
+    /// # Errors
+    /// [`NotIssued`] says why; there is no body that the lint or the issuer's limits refuse.
+    pub fn body(&self, terms: &Terms, signer: &dyn Signer) -> Result<Body, NotIssued> {
         let draft = Draft {
-            serial: self.serial,
-            subject: &subject,
+            serial: terms.serial,
+            subject: &subject_of(self.partner)?,
             spki: self.partner.spki(),
-            not_before,
-            not_after,
+            not_before: terms.not_before,
+            not_after: terms.not_after,
             usage: usage_of(self.profile),
             partner_id: Some(self.partner_id),
         };
-        certificate(&draft, self.issuer, signer)
+        body(&draft, self.issuer, signer)
+    }
+}
+
+/// A certificate that lacks nothing but its signature, and may be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    to_be_signed: Vec<u8>,
+}
+
+impl Body {
+    /// Names it: SHA-256 of the bytes to be signed, in lower-case hex. A signed certificate tells
+    /// the same of itself, see [`Certificate::tbs_sha256`].
+    pub fn sha256(&self) -> String {
+        hex::encode(digest(&SHA256, &self.to_be_signed))
     }
 
-    fn validity(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let (partner, issuer) = (self.partner, self.issuer);
-        let life = TimeDelta::days(self.policy.issued_days.into());
-        let from = (self.now - BACKDATED).max(partner.not_before()).max(issuer.not_before());
-        let until =
-            self.now.checked_add_signed(life)?.min(partner.not_after()).min(issuer.not_after());
-        (from < until && self.now <= until).then_some((from, until))
+    /// The certificate, signed with the key of `issuer`.
+    ///
+    /// # Errors
+    /// [`NotIssued`] says why.
+    pub fn sign(
+        &self,
+        issuer: &Certificate,
+        signer: &dyn Signer,
+    ) -> Result<Certificate, NotIssued> {
+        let complete = assembled(&self.to_be_signed, signer, &signer.sign(&self.to_be_signed)?)?;
+        complete.is_signed_by(issuer).then_some(complete).ok_or(NotIssued::WrongKey)
     }
 }
 
@@ -202,13 +254,16 @@ pub fn certificate(
     issuer: &Certificate,
     signer: &dyn Signer,
 ) -> Result<Certificate, NotIssued> {
-    let tbs = to_be_signed(draft, &subject_of(issuer)?, &issuer_key_id(issuer)?, signer)?;
-    let unsigned = assembled(&tbs, signer, &[0])?;
+    body(draft, issuer, signer)?.sign(issuer, signer)
+}
+
+fn body(draft: &Draft<'_>, issuer: &Certificate, signer: &dyn Signer) -> Result<Body, NotIssued> {
+    let to_be_signed = to_be_signed(draft, &subject_of(issuer)?, &issuer_key_id(issuer)?, signer)?;
+    let unsigned = assembled(&to_be_signed, signer, &[0])?;
     let mut findings = lint_findings(&unsigned, draft);
     findings.extend(issuer_findings(issuer, &unsigned, ""));
     refuse(findings)?;
-    let complete = assembled(&tbs, signer, &signer.sign(&tbs)?)?;
-    complete.is_signed_by(issuer).then_some(complete).ok_or(NotIssued::WrongKey)
+    Ok(Body { to_be_signed })
 }
 
 /// Makes `draft` a root that signs itself: `signer` holds the key of `draft.spki`.

@@ -12,7 +12,7 @@ use crate::misp_license::MispLicense;
 use crate::oidc_client::{self, Entitlement, NewClient, OidcClient, PublicKey, Settings};
 use crate::partner::{
     self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
-    Registration,
+    Registration, SigningIntent,
 };
 use crate::policy::{self, Content, Policy};
 use crate::policy_document::PolicyType;
@@ -118,8 +118,12 @@ fn a_comment() -> impl Strategy<Value = Comment> {
 
 fn a_partner_command() -> impl Strategy<Value = partner::Command> {
     use partner::Command::*;
+    let intend = |(intent, key_fingerprint)| IntendSigning { intent, key_fingerprint };
+    let revoke = |(fingerprint, reason)| RevokeCertificate { fingerprint, reason };
     prop_oneof![
         a_registration().prop_map(Register),
+        a_signing_intent().prop_map(intend),
+        (a_word(), a_reason()).prop_map(revoke),
         an_accepted_certificate().prop_map(AcceptCertificate),
         a_reason().prop_map(Suspend),
         a_reason().prop_map(Reactivate),
@@ -193,14 +197,31 @@ fn a_registration() -> impl Strategy<Value = Registration> {
 }
 
 fn an_accepted_certificate() -> impl Strategy<Value = AcceptedCertificate> {
-    a_word().prop_map(|word| AcceptedCertificate {
+    (a_word(), option::of(an_instant())).prop_map(|(word, overlap_until)| AcceptedCertificate {
         fingerprint: word.clone(),
         key_fingerprint: word.clone(),
         certificate: word.clone(),
         signed_certificate: word.clone(),
-        path: vec![word],
+        path: vec![word.clone()],
         not_after: DateTime::UNIX_EPOCH,
         signed_not_after: DateTime::UNIX_EPOCH,
+        tbs_sha256: Some(word),
+        overlap_until,
+    })
+}
+
+/// With the name of the key.
+fn a_signing_intent() -> impl Strategy<Value = (SigningIntent, String)> {
+    a_word().prop_map(|word| {
+        let intent = SigningIntent {
+            fingerprint: word.clone(),
+            serial: word.clone(),
+            not_before: DateTime::UNIX_EPOCH,
+            not_after: DateTime::UNIX_EPOCH,
+            issuer_fingerprint: word.clone(),
+            tbs_sha256: word.clone(),
+        };
+        (intent, word)
     })
 }
 
@@ -495,10 +516,12 @@ fn a_support() -> impl Strategy<Value = Support> {
 }
 
 fn an_ftm_chip_command() -> impl Strategy<Value = ftm_chip::Command> {
-    use ftm_chip::Command::{AcceptCertificate, Add, Approve, Deactivate, End, Expire, Reject};
+    use ftm_chip::Command::*;
+    let intend = |(intent, key_fingerprint)| IntendSigning { intent, key_fingerprint };
     let chip = |word: String| Chip::new("acme".into(), &word, &word).unwrap();
     prop_oneof![
         a_word().prop_map(move |word| Add(chip(word))),
+        a_signing_intent().prop_map(intend),
         an_accepted_certificate().prop_map(AcceptCertificate),
         Just(Approve),
         a_reason().prop_map(Reject),

@@ -124,7 +124,7 @@ impl Actions for MispLicense {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::partner::Details;
+    use crate::partner::{Certificates, Details};
     use std::collections::BTreeMap;
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
             details: Details::default(),
             members: BTreeMap::new(),
             contacts: BTreeMap::new(),
-            certificates: Vec::new(),
+            certificates: Certificates::default(),
         }
     }
 

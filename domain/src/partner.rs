@@ -7,6 +7,13 @@
 //! Several people speak for a partner, each in a role; one manager at least stays. It is reached
 //! for several purposes; what those contacts are lies beside the log.
 
+mod certificates;
+
+pub(crate) use certificates::NotTaken;
+pub use certificates::{
+    AcceptedCertificate, Certificates, HeldCertificate, MAX_OVERLAP, SigningIntent, overlap,
+};
+
 use crate::actor::{MemberRole, Members, Operation};
 use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::{MAX_ID, PolicyGroupId};
@@ -37,8 +44,22 @@ pub const MAX_MEMBERS: usize = 100;
 pub enum Command {
     /// Make the partner known.
     Register(Registration),
-    /// Take a certificate that `certificate` has checked and the issuing key has counter-signed.
+    /// Say what the issuing key will sign for a certificate that `certificate` has checked.
+    IntendSigning {
+        /// What will be signed.
+        intent: SigningIntent,
+        /// SHA-256 of the certificate's public key, lower-case hex.
+        key_fingerprint: String,
+    },
+    /// Take a certificate that the issuing key has counter-signed as intended.
     AcceptCertificate(AcceptedCertificate),
+    /// Declare a certificate and its key unfit for ever.
+    RevokeCertificate {
+        /// SHA-256 of the certificate, lower-case hex.
+        fingerprint: String,
+        /// Why.
+        reason: Reason,
+    },
     /// Stop the partner for a while.
     Suspend(Reason),
     /// Lift a suspension.
@@ -261,45 +282,6 @@ pub fn check_registration(
     });
 }
 
-/// A certificate of the partner, with the one that we issued for the same key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AcceptedCertificate {
-    /// SHA-256 of the certificate, lower-case hex: its name.
-    pub fingerprint: String,
-    /// SHA-256 of the public key: two partners never share one.
-    pub key_fingerprint: String,
-    /// The certificate as the partner sent it, PEM.
-    pub certificate: String,
-    /// The counter-signed certificate, PEM.
-    pub signed_certificate: String,
-    /// Fingerprints of the verified path, the partner's own first, the root last.
-    pub path: Vec<String>,
-    /// When the partner's own certificate ends.
-    pub not_after: DateTime<Utc>,
-    /// When the counter-signed certificate ends.
-    pub signed_not_after: DateTime<Utc>,
-}
-
-impl AcceptedCertificate {
-    /// When it or its counter-signed form ends, whichever is first.
-    pub fn ends_at(&self) -> DateTime<Utc> {
-        self.not_after.min(self.signed_not_after)
-    }
-
-    /// Stands for any certificate where only the decision is asked for.
-    pub(crate) fn any() -> Self {
-        Self {
-            fingerprint: String::new(),
-            key_fingerprint: String::new(),
-            certificate: String::new(),
-            signed_certificate: String::new(),
-            path: Vec::new(),
-            not_after: DateTime::UNIX_EPOCH,
-            signed_not_after: DateTime::UNIX_EPOCH,
-        }
-    }
-}
-
 /// What happened to a partner. Stored for ever: add variants and optional fields, never rename or
 /// remove.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
@@ -345,6 +327,11 @@ pub enum Event {
         fingerprint: String,
         expired_at: DateTime<Utc>,
     },
+    SigningIntended(SigningIntent),
+    CertificateRevoked {
+        fingerprint: String,
+        reason: Reason,
+    },
 }
 
 /// Why a wish about a partner was refused.
@@ -382,6 +369,12 @@ pub enum Refusal {
     PartnerHasLinks,
     #[error("The partner is of another type.")]
     PartnerType,
+    #[error("The partner has no such certificate.")]
+    CertificateNotFound,
+    #[error("This certificate or its key was revoked; make a new key.")]
+    CertificateWasRevoked,
+    #[error("The log does not say that this would be signed.")]
+    SigningNotIntended,
     #[error("The input has errors.")]
     Invalid(Vec<Finding>),
 }
@@ -395,7 +388,18 @@ impl Refusal {
             | Self::TooManyMembers => "subject",
             Self::PrimaryContactStays => "purpose",
             Self::PolicyGroupNotAllowed | Self::PolicyGroupChosen => "policyGroup",
+            Self::CertificateNotFound => "fingerprint",
+            Self::CertificateWasRevoked | Self::SigningNotIntended => "certificateData",
             _ => "partnerId",
+        }
+    }
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Revoked => Self::CertificateWasRevoked,
+            NotTaken::NotIntended => Self::SigningNotIntended,
         }
     }
 }
@@ -431,43 +435,39 @@ pub struct Profile {
     pub members: Members,
     /// Where the contact data lies, by purpose.
     pub contacts: BTreeMap<ContactPurpose, Uuid>,
-    /// The certificates that were accepted, oldest first.
-    pub certificates: Vec<HeldCertificate>,
-}
-
-/// What later decisions need to know of an accepted certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldCertificate {
-    /// SHA-256 of the certificate, lower-case hex.
-    pub fingerprint: String,
-    /// When it or its counter-signed form ends, whichever is first.
-    pub ends_at: DateTime<Utc>,
-    /// Whether its end has been told.
-    pub expired: bool,
+    /// The certificates, and what we intend to sign.
+    pub certificates: Certificates,
 }
 
 impl Partner {
     /// The events that follow from `command` in this state.
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
         use Command::{
-            AcceptCertificate, Change, Deactivate, Expire, Reactivate, Register, SelectPolicyGroup,
-            Suspend,
+            AcceptCertificate, Change, Deactivate, Expire, IntendSigning, Reactivate, Register,
+            RevokeCertificate, SelectPolicyGroup, Suspend,
         };
         match (self, command) {
             (Self::Missing, Register(registration)) => Ok(vec![Event::Registered(registration)]),
             (_, Register(_)) => Err(Refusal::PartnerIdTaken),
 
-            (Self::Registered(profile), AcceptCertificate(certificate)) => {
-                let mut events = accepted(profile, certificate);
+            (
+                Self::Registered(it) | Self::Active(it),
+                IntendSigning { intent, key_fingerprint },
+            ) => it.intend(intent, &key_fingerprint),
+            (Self::Registered(it), AcceptCertificate(certificate)) => {
+                let mut events = it.accept(certificate)?;
                 events.push(Event::Activated {});
                 Ok(events)
             }
-            (Self::Active(profile), AcceptCertificate(certificate)) => {
-                Ok(accepted(profile, certificate))
-            }
-            (Self::Suspended(_), AcceptCertificate(_) | SelectPolicyGroup(_)) => {
-                Err(Refusal::PartnerSuspended)
-            }
+            (Self::Active(it), AcceptCertificate(certificate)) => it.accept(certificate),
+            (
+                Self::Suspended(_),
+                IntendSigning { .. } | AcceptCertificate(_) | SelectPolicyGroup(_),
+            ) => Err(Refusal::PartnerSuspended),
+            (
+                Self::Registered(it) | Self::Active(it) | Self::Suspended(it),
+                RevokeCertificate { fingerprint, reason },
+            ) => it.revoke(fingerprint, reason),
 
             (Self::Active(_), Suspend(reason)) => Ok(vec![Event::Suspended { reason }]),
             (Self::Suspended(_), Suspend(_)) => Ok(vec![]),
@@ -492,12 +492,19 @@ impl Partner {
             }
             (
                 Self::Deactivated(_),
-                AcceptCertificate(_) | Suspend(_) | Reactivate(_) | SelectPolicyGroup(_)
+                IntendSigning { .. }
+                | AcceptCertificate(_)
+                | RevokeCertificate { .. }
+                | Suspend(_)
+                | Reactivate(_)
+                | SelectPolicyGroup(_)
                 | Change(_),
             ) => Err(Refusal::PartnerDeactivated),
             (
                 Self::Missing,
-                AcceptCertificate(_)
+                IntendSigning { .. }
+                | AcceptCertificate(_)
+                | RevokeCertificate { .. }
                 | Suspend(_)
                 | Reactivate(_)
                 | Deactivate(_)
@@ -525,7 +532,7 @@ impl Partner {
                     ContactPurpose::Primary,
                     registration.contact.reference,
                 )]),
-                certificates: Vec::new(),
+                certificates: Certificates::default(),
             }),
             (partner, Event::Activated {} | Event::Reactivated { .. }) => {
                 partner.into(Self::Active)
@@ -543,7 +550,9 @@ impl Partner {
                 | Event::DetailsUpdated(_)
                 | Event::PolicyGroupSelected { .. }
                 | Event::PolicyGroupMoved { .. }
-                | Event::CertificateExpired { .. }),
+                | Event::CertificateExpired { .. }
+                | Event::SigningIntended(_)
+                | Event::CertificateRevoked { .. }),
             ) => {
                 if let Some(profile) = partner.profile_mut() {
                     profile.evolve(event);
@@ -551,6 +560,13 @@ impl Partner {
                 partner
             }
         }
+    }
+
+    /// Whether a certificate would be a new one; why it would not be taken, if so.
+    pub fn takes(&self, fingerprint: String, key_fingerprint: String) -> Result<bool, Refusal> {
+        let intent = SigningIntent { fingerprint, ..SigningIntent::any() };
+        let events = self.decide(Command::IntendSigning { intent, key_fingerprint })?;
+        Ok(!events.is_empty())
     }
 
     /// What is known of the partner, whatever its state; nothing when it is missing.
@@ -613,14 +629,6 @@ impl Partner {
             | Self::Deactivated(profile) => state(profile),
         }
     }
-}
-
-/// The same certificate again changes nothing.
-fn accepted(profile: &Profile, certificate: AcceptedCertificate) -> Vec<Event> {
-    if profile.certificates.iter().any(|held| held.fingerprint == certificate.fingerprint) {
-        return Vec::new();
-    }
-    vec![Event::CertificateAccepted(certificate)]
 }
 
 impl Profile {
@@ -720,23 +728,40 @@ impl Profile {
         Ok(vec![Event::PolicyGroupMoved { policy_group_id, reason }])
     }
 
+    fn intend(&self, intent: SigningIntent, key: &str) -> Result<Vec<Event>, Refusal> {
+        let intended = self.certificates.intend(intent, key)?;
+        Ok(intended.map(Event::SigningIntended).into_iter().collect())
+    }
+
+    fn accept(&self, certificate: AcceptedCertificate) -> Result<Vec<Event>, Refusal> {
+        let accepted = self.certificates.accept(certificate)?;
+        Ok(accepted.map(Event::CertificateAccepted).into_iter().collect())
+    }
+
+    fn revoke(&self, fingerprint: String, reason: Reason) -> Result<Vec<Event>, Refusal> {
+        match self.certificates.revoke(&fingerprint) {
+            None => Err(Refusal::CertificateNotFound),
+            Some(false) => Ok(vec![]),
+            Some(true) => Ok(vec![Event::CertificateRevoked { fingerprint, reason }]),
+        }
+    }
+
     fn expire(&self, now: DateTime<Utc>) -> Vec<Event> {
-        let ended = self.certificates.iter().filter(|it| !it.expired && it.ends_at <= now);
         let told = |it: &HeldCertificate| Event::CertificateExpired {
             fingerprint: it.fingerprint.clone(),
             expired_at: it.ends_at,
         };
-        ended.map(told).collect()
+        self.certificates.ended(now).map(told).collect()
     }
 
     /// What happened to the profile without moving the partner to another state.
     fn evolve(&mut self, event: Event) {
         match event {
-            Event::CertificateAccepted(certificate) => self.certificates.push(HeldCertificate {
-                ends_at: certificate.ends_at(),
-                fingerprint: certificate.fingerprint,
-                expired: false,
-            }),
+            Event::SigningIntended(intent) => self.certificates.was_intended(intent),
+            Event::CertificateAccepted(certificate) => self.certificates.was_accepted(certificate),
+            Event::CertificateRevoked { fingerprint, .. } => {
+                self.certificates.was_revoked(&fingerprint);
+            }
             Event::MemberInvited(member) | Event::MemberRoleSet(member) => {
                 self.members.insert(member.subject, member.role);
             }
@@ -755,8 +780,7 @@ impl Profile {
                 self.policy_group_id = Some(policy_group_id);
             }
             Event::CertificateExpired { fingerprint, .. } => {
-                let held = self.certificates.iter_mut().filter(|it| it.fingerprint == fingerprint);
-                held.for_each(|it| it.expired = true);
+                self.certificates.has_expired(&fingerprint);
             }
             Event::Registered(_)
             | Event::Activated {}
@@ -792,11 +816,26 @@ impl Actions for Partner {
             ),
             self.possible(Operation::SelectPolicyGroup, Command::SelectPolicyGroup("".into())),
             self.possible(Operation::MovePartnerToPolicyGroup, any_move()),
+            self.possible(Operation::UploadPartnerCertificate, any_upload()),
+            self.possible(Operation::RevokePartnerCertificate, self.any_revocation()),
         ]
     }
 }
 
+impl Partner {
+    /// Of the newest certificate that is not revoked yet.
+    fn any_revocation(&self) -> Command {
+        let held = self.profile().into_iter().flat_map(|it| it.certificates.held.iter().rev());
+        let fit = held.filter(|it| !it.revoked).map(|it| it.fingerprint.clone()).next();
+        Command::RevokeCertificate { fingerprint: fit.unwrap_or_default(), reason: Reason::any() }
+    }
+}
+
 // What stands for any input where only the decision is asked for.
+
+fn any_upload() -> Command {
+    Command::IntendSigning { intent: SigningIntent::any(), key_fingerprint: String::new() }
+}
 
 fn anybody() -> Member {
     Member { subject: String::new(), role: MemberRole::Viewer }
@@ -817,345 +856,4 @@ fn any_move() -> Command {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::aggregate::given;
-    use crate::generated_docs::StateMachine;
-
-    fn registration() -> Registration {
-        Registration {
-            organization_name: "Acme".into(),
-            partner_type: PartnerType::AuthPartner,
-            policy_group_id: Some("banking".into()),
-            lang_code: None,
-            logo_url: None,
-            contact: PrivateReference { reference: Uuid::nil(), commitment: String::new() },
-            member: "alice".into(),
-        }
-    }
-
-    fn certificate(fingerprint: &str) -> AcceptedCertificate {
-        AcceptedCertificate {
-            fingerprint: fingerprint.into(),
-            key_fingerprint: fingerprint.into(),
-            certificate: String::new(),
-            signed_certificate: String::new(),
-            path: Vec::new(),
-            not_after: DateTime::UNIX_EPOCH,
-            signed_not_after: DateTime::UNIX_EPOCH,
-        }
-    }
-
-    fn reason() -> Reason {
-        Reason::new("reason", "audit").unwrap()
-    }
-
-    fn registered() -> Partner {
-        given([Event::Registered(registration())])
-    }
-
-    fn active() -> Partner {
-        let accepted = Event::CertificateAccepted(certificate("first"));
-        given([Event::Registered(registration()), accepted, Event::Activated {}])
-    }
-
-    fn suspended() -> Partner {
-        active().evolve(Event::Suspended { reason: reason() })
-    }
-
-    fn deactivated() -> Partner {
-        active().evolve(Event::Deactivated { reason: reason() })
-    }
-
-    pub(crate) fn machine() -> StateMachine<Partner> {
-        let registered = Event::Registered(registration());
-        let accepted = Event::CertificateAccepted(certificate("first"));
-        let active = vec![registered.clone(), accepted, Event::Activated {}];
-        let after = |event| [active.clone(), vec![event]].concat();
-        StateMachine {
-            states: vec![
-                ("", vec![]),
-                ("", vec![registered]),
-                ("in no group yet", vec![groupless(PartnerType::MispPartner)]),
-                ("", active.clone()),
-                ("", after(Event::Suspended { reason: reason() })),
-                ("", after(Event::Deactivated { reason: reason() })),
-            ],
-            commands: vec![
-                ("", Command::Register(registration())),
-                ("the same", Command::AcceptCertificate(certificate("first"))),
-                ("another one", Command::AcceptCertificate(certificate("next"))),
-                ("", Command::Suspend(reason())),
-                ("", Command::Reactivate(reason())),
-                ("", Command::Deactivate(reason())),
-                ("invite somebody", invite("bob", MemberRole::Operator)),
-                ("invite a member in his role", invite("alice", MemberRole::Manager)),
-                ("invite a member in another role", invite("alice", MemberRole::Operator)),
-                ("remove a stranger", remove("bob")),
-                ("remove the last manager", remove("alice")),
-                ("set the role of a stranger", set_role("bob", MemberRole::Operator)),
-                ("set the role of the last manager", set_role("alice", MemberRole::Operator)),
-                ("set a contact", set_contact(ContactPurpose::Security, 7)),
-                ("remove a contact that there is not", remove_contact(ContactPurpose::Security)),
-                ("remove the primary contact", remove_contact(ContactPurpose::Primary)),
-                ("update details", Command::Change(Change::UpdateDetails(any_details()))),
-                ("the same", Command::SelectPolicyGroup("banking".into())),
-                ("another one", Command::SelectPolicyGroup("health".into())),
-                ("move to another group without links", move_to("health", 0)),
-                ("move to another group with links", move_to("health", 1)),
-                ("once a certificate has ended", Command::Expire { now: DateTime::UNIX_EPOCH }),
-            ],
-        }
-    }
-
-    #[test]
-    fn whoever_registers_a_partner_for_himself_is_its_first_member() {
-        let events = Partner::Missing.decide(Command::Register(registration())).unwrap();
-        assert_eq!(events, [Event::Registered(registration())]);
-        let members = Members::from([("alice".to_owned(), MemberRole::Manager)]);
-        assert_eq!(given::<Partner>(events).profile().unwrap().members, members);
-    }
-
-    #[test]
-    fn an_id_is_never_registered_twice() {
-        for partner in [registered(), active(), suspended(), deactivated()] {
-            let again = partner.decide(Command::Register(registration()));
-            assert_eq!(again, Err(Refusal::PartnerIdTaken));
-        }
-    }
-
-    #[test]
-    fn the_first_accepted_certificate_makes_a_partner_active() {
-        let events = registered().decide(Command::AcceptCertificate(certificate("first")));
-        let accepted = Event::CertificateAccepted(certificate("first"));
-        assert_eq!(events, Ok(vec![accepted, Event::Activated {}]));
-        assert!(active().active().is_ok());
-    }
-
-    #[test]
-    fn a_later_certificate_is_added_and_the_same_one_changes_nothing() {
-        let next = active().decide(Command::AcceptCertificate(certificate("next")));
-        assert_eq!(next, Ok(vec![Event::CertificateAccepted(certificate("next"))]));
-        let same = active().decide(Command::AcceptCertificate(certificate("first")));
-        assert_eq!(same, Ok(vec![]));
-    }
-
-    #[test]
-    fn a_suspended_partner_gets_no_certificate_until_it_is_reactivated() {
-        let upload = suspended().decide(Command::AcceptCertificate(certificate("next")));
-        assert_eq!(upload, Err(Refusal::PartnerSuspended));
-        let events = suspended().decide(Command::Reactivate(reason())).unwrap();
-        assert_eq!(events, [Event::Reactivated { reason: reason() }]);
-    }
-
-    #[test]
-    fn suspending_reactivating_or_deactivating_twice_changes_nothing() {
-        assert_eq!(suspended().decide(Command::Suspend(reason())), Ok(vec![]));
-        assert_eq!(active().decide(Command::Reactivate(reason())), Ok(vec![]));
-        assert_eq!(deactivated().decide(Command::Deactivate(reason())), Ok(vec![]));
-    }
-
-    #[test]
-    fn a_partner_that_never_worked_is_not_suspended_but_can_be_ended() {
-        let suspend = registered().decide(Command::Suspend(reason()));
-        assert_eq!(suspend, Err(Refusal::PartnerNotActiveYet));
-        let end = registered().decide(Command::Deactivate(reason()));
-        assert_eq!(end, Ok(vec![Event::Deactivated { reason: reason() }]));
-    }
-
-    #[test]
-    fn a_deactivated_partner_never_comes_back() {
-        for command in [
-            Command::AcceptCertificate(certificate("next")),
-            Command::Suspend(reason()),
-            Command::Reactivate(reason()),
-        ] {
-            assert_eq!(deactivated().decide(command), Err(Refusal::PartnerDeactivated));
-        }
-    }
-
-    #[test]
-    fn nothing_can_be_done_to_a_partner_that_is_not_there() {
-        for command in [
-            Command::AcceptCertificate(certificate("first")),
-            Command::Suspend(reason()),
-            Command::Reactivate(reason()),
-            Command::Deactivate(reason()),
-            Command::Expire { now: DateTime::UNIX_EPOCH },
-        ]
-        .into_iter()
-        .chain(changes())
-        {
-            assert_eq!(Partner::Missing.decide(command), Err(Refusal::PartnerNotFound));
-        }
-    }
-
-    /// Everything that changes a partner but not where it stands.
-    fn changes() -> Vec<Command> {
-        vec![
-            invite("bob", MemberRole::Operator),
-            remove("bob"),
-            set_role("alice", MemberRole::Viewer),
-            set_contact(ContactPurpose::Security, 7),
-            remove_contact(ContactPurpose::Security),
-            Command::Change(Change::UpdateDetails(any_details())),
-            Command::SelectPolicyGroup("health".into()),
-            move_to("health", 0),
-        ]
-    }
-
-    fn invite(subject: &str, role: MemberRole) -> Command {
-        Command::Change(Change::InviteMember(Member { subject: subject.into(), role }))
-    }
-
-    fn remove(subject: &str) -> Command {
-        Command::Change(Change::RemoveMember { subject: subject.into(), reason: None })
-    }
-
-    fn set_role(subject: &str, role: MemberRole) -> Command {
-        Command::Change(Change::SetMemberRole(Member { subject: subject.into(), role }))
-    }
-
-    fn set_contact(purpose: ContactPurpose, row: u128) -> Command {
-        let (reference, commitment) = (Uuid::from_u128(row), String::new());
-        let contact = PrivateReference { reference, commitment };
-        Command::Change(Change::SetContact { purpose, contact })
-    }
-
-    fn remove_contact(purpose: ContactPurpose) -> Command {
-        Command::Change(Change::RemoveContact(purpose))
-    }
-
-    fn move_to(group: &str, links: usize) -> Command {
-        let (policy_group_id, reason) = (group.into(), reason());
-        Command::Change(Change::MovePolicyGroup { policy_group_id, reason, links })
-    }
-
-    fn after(mut partner: Partner, commands: impl IntoIterator<Item = Command>) -> Partner {
-        for command in commands {
-            let events = partner.decide(command).unwrap();
-            partner = events.into_iter().fold(partner, Partner::evolve);
-        }
-        partner
-    }
-
-    #[test]
-    fn a_deactivated_partner_is_changed_no_more() {
-        for command in changes() {
-            assert_eq!(deactivated().decide(command), Err(Refusal::PartnerDeactivated));
-        }
-        let ended = Command::Expire { now: DateTime::UNIX_EPOCH };
-        assert_eq!(deactivated().decide(ended), Ok(vec![]));
-    }
-
-    #[test]
-    fn a_member_is_invited_once_and_gets_another_role_only_by_setting_it() {
-        let two = after(registered(), [invite("bob", MemberRole::Viewer)]);
-        assert_eq!(two.decide(invite("bob", MemberRole::Viewer)), Ok(vec![]));
-        let other = two.decide(invite("bob", MemberRole::Operator));
-        assert_eq!(other, Err(Refusal::MemberExists));
-        let promoted = after(two, [set_role("bob", MemberRole::Operator)]);
-        assert_eq!(promoted.profile().unwrap().members["bob"], MemberRole::Operator);
-        assert_eq!(promoted.decide(set_role("bob", MemberRole::Operator)), Ok(vec![]));
-        let stranger = promoted.decide(set_role("carol", MemberRole::Viewer));
-        assert_eq!(stranger, Err(Refusal::MemberNotFound));
-    }
-
-    #[test]
-    fn the_last_manager_is_neither_removed_nor_demoted() {
-        let one = after(registered(), [invite("bob", MemberRole::Operator)]);
-        assert_eq!(one.decide(remove("alice")), Err(Refusal::LastManager));
-        let demoted = one.decide(set_role("alice", MemberRole::Viewer));
-        assert_eq!(demoted, Err(Refusal::LastManager));
-        let handed_over = after(one, [set_role("bob", MemberRole::Manager), remove("alice")]);
-        assert_eq!(handed_over.decide(remove("alice")), Ok(vec![]));
-        assert_eq!(handed_over.decide(remove("bob")), Err(Refusal::LastManager));
-    }
-
-    #[test]
-    fn a_partner_has_a_hundred_members_and_no_more() {
-        let invitations =
-            (1..MAX_MEMBERS).map(|n| invite(&format!("member {n}"), MemberRole::Viewer));
-        let full = after(registered(), invitations);
-        assert_eq!(full.decide(invite("late", MemberRole::Viewer)), Err(Refusal::TooManyMembers));
-        assert_eq!(full.decide(invite("alice", MemberRole::Manager)), Ok(vec![]));
-    }
-
-    #[test]
-    fn a_contact_is_set_and_removed_by_its_purpose_and_the_primary_one_stays() {
-        let security = ContactPurpose::Security;
-        assert_eq!(registered().decide(remove_contact(security)), Ok(vec![]));
-        let two = after(registered(), [set_contact(security, 7)]);
-        assert_eq!(two.decide(set_contact(security, 7)), Ok(vec![]));
-        let moved = after(two, [set_contact(ContactPurpose::Primary, 8)]);
-        assert_eq!(moved.profile().unwrap().contacts.len(), 2);
-        let primary = remove_contact(ContactPurpose::Primary);
-        assert_eq!(moved.decide(primary), Err(Refusal::PrimaryContactStays));
-        let removed = after(moved, [remove_contact(security)]);
-        let left = &removed.profile().unwrap().contacts;
-        assert_eq!(*left, BTreeMap::from([(ContactPurpose::Primary, Uuid::from_u128(8))]));
-    }
-
-    #[test]
-    fn the_same_details_again_change_nothing() {
-        let updated = after(registered(), [Command::Change(Change::UpdateDetails(any_details()))]);
-        assert_eq!(
-            updated.decide(Command::Change(Change::UpdateDetails(any_details()))),
-            Ok(vec![])
-        );
-        assert_eq!(
-            registered().decide(Command::Change(Change::UpdateDetails(Details::default()))),
-            Ok(vec![])
-        );
-    }
-
-    fn groupless(partner_type: PartnerType) -> Event {
-        Event::Registered(Registration { partner_type, policy_group_id: None, ..registration() })
-    }
-
-    fn of_type(partner_type: PartnerType) -> Partner {
-        given([groupless(partner_type)])
-    }
-
-    #[test]
-    fn a_policy_group_is_chosen_once_by_a_partner_that_may_have_one_and_has_none() {
-        let choose = |group: &str| Command::SelectPolicyGroup(group.into());
-        let misp = after(of_type(PartnerType::MispPartner), [choose("banking")]);
-        assert_eq!(misp.decide(choose("banking")), Ok(vec![]));
-        assert_eq!(misp.decide(choose("health")), Err(Refusal::PolicyGroupChosen));
-        assert_eq!(registered().decide(choose("health")), Err(Refusal::PolicyGroupChosen));
-        let maker = of_type(PartnerType::DeviceProvider);
-        assert_eq!(maker.decide(choose("banking")), Err(Refusal::PolicyGroupNotAllowed));
-        assert_eq!(suspended().decide(choose("banking")), Err(Refusal::PartnerSuspended));
-    }
-
-    #[test]
-    fn only_a_partner_without_links_is_moved_to_another_policy_group() {
-        assert_eq!(active().decide(move_to("health", 1)), Err(Refusal::PartnerHasLinks));
-        assert_eq!(active().decide(move_to("banking", 1)), Ok(vec![]));
-        let moved = after(active(), [move_to("health", 0)]);
-        assert_eq!(moved.profile().unwrap().policy_group_id, Some("health".into()));
-        let maker = of_type(PartnerType::FtmProvider);
-        assert_eq!(maker.decide(move_to("health", 0)), Err(Refusal::PolicyGroupNotAllowed));
-    }
-
-    #[test]
-    fn the_end_of_each_certificate_is_told_once_from_the_instant_on_at_which_it_ends() {
-        let end = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
-        let lasting =
-            AcceptedCertificate { not_after: end, signed_not_after: end, ..certificate("next") };
-        let two = after(active(), [Command::AcceptCertificate(lasting)]);
-        let told = |fingerprint: &str, expired_at| Event::CertificateExpired {
-            fingerprint: fingerprint.into(),
-            expired_at,
-        };
-        let before = Command::Expire { now: end - chrono::TimeDelta::microseconds(1) };
-        assert_eq!(two.decide(before.clone()), Ok(vec![told("first", DateTime::UNIX_EPOCH)]));
-        let one_left = after(two, [before]);
-        let now = Command::Expire { now: end };
-        assert_eq!(one_left.decide(now.clone()), Ok(vec![told("next", end)]));
-        let all_told = after(one_left, [now.clone()]);
-        assert_eq!(all_told.decide(now), Ok(vec![]));
-        assert!(all_told.active().is_ok(), "expiry is no state");
-    }
-}
+pub(crate) mod tests;

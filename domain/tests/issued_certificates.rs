@@ -100,11 +100,10 @@ fn counter_signed(issuing: &Certificate, signer: &dyn Signer) -> Vec<Issued> {
         let id = format!("own::leaf_{kind}-noSAN-noEKU");
         let vector = vectors.iter().find(|vector| vector.id == id).unwrap();
         let partner = Certificate::read(&vector.leaf, "").unwrap();
-        let (now, serial) = (now(), [0x5a; 16]);
-        let (partner, issuer, policy) = (&partner, issuing, &policy);
-        let order =
-            CounterSigning { partner, issuer, profile, partner_id: "acme 1", serial, now, policy };
-        let certificate = order.sign(signer).unwrap();
+        let (partner, issuer) = (&partner, issuing);
+        let order = CounterSigning { partner, issuer, profile, partner_id: "acme 1" };
+        let terms = order.terms([0x5a; 16], now(), &policy).unwrap();
+        let certificate = order.body(&terms, signer).unwrap().sign(issuer, signer).unwrap();
         Issued { name: format!("{kind}, {profile:?}"), certificate, above: vec![issuing.clone()] }
     });
     issued.collect()

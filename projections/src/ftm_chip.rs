@@ -36,6 +36,7 @@ pub struct Row {
     /// When the newest certificate or its counter-signed form ends, whichever is first.
     pub certificate_expires_at: Option<DateTime<Utc>>,
     /// All certificates that were accepted, newest first.
+    #[graphql(skip)]
     pub certificates: Vec<PartnerCertificate>,
     /// When the log is to be told that the newest certificate has expired; absent when there is
     /// nothing to tell.
@@ -84,6 +85,7 @@ impl Fold for Row {
             Event::Rejected { reason } => row.ends(FtmChipStatus::Rejected, reason.as_str()),
             Event::Deactivated { reason } => row.ends(FtmChipStatus::Deactivated, reason.as_str()),
             Event::Expired { .. } => row.tell(),
+            Event::SigningIntended(_) => {}
         }
         Some(row)
     }
@@ -112,6 +114,7 @@ fn added(recorded: &RecordedOf<Row>) -> Option<Row> {
 impl Row {
     fn accept(&mut self, accepted: &AcceptedCertificate, at: DateTime<Utc>) {
         self.status = FtmChipStatus::Pending;
+        self.certificates.iter_mut().for_each(|it| it.is_superseded(at));
         self.certificate_fingerprint = Some(accepted.fingerprint.clone());
         self.certificate_expires_at = Some(accepted.ends_at());
         self.next_expiry = self.certificate_expires_at;

@@ -1,9 +1,14 @@
 //! Partners, as they can be asked for.
 
+mod certificates;
+
+pub use certificates::{CertificateStatus, PartnerCertificate};
+
 use crate::fold::{Fold, RecordedOf};
 use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use domain::Reason;
 use domain::actor::{MemberRole, Members};
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::partner::{AcceptedCertificate, ContactPurpose, Details, Event, Member, Partner};
@@ -46,11 +51,12 @@ pub struct Row {
     /// Where the contact data lies, by purpose.
     #[graphql(skip)]
     pub contacts: BTreeMap<ContactPurpose, Uuid>,
-    /// SHA-256 of the newest certificate, lower-case hex.
+    /// SHA-256 of the newest certificate that was not revoked, lower-case hex.
     pub certificate_fingerprint: Option<String>,
-    /// When the newest certificate or its counter-signed form ends, whichever is first.
+    /// When the newest certificate that was not revoked ends, see its `validUntil`.
     pub certificate_expires_at: Option<DateTime<Utc>>,
     /// All certificates that were accepted, newest first.
+    #[graphql(skip)]
     pub certificates: Vec<PartnerCertificate>,
     /// When the next end of a certificate is to be told; nothing when all were.
     #[graphql(skip)]
@@ -61,29 +67,6 @@ pub struct Row {
     pub created_by: String,
     /// When anything happened last.
     pub updated_at: DateTime<Utc>,
-}
-
-/// A certificate that a partner uploaded for itself or for a chip, and the one that was issued for
-/// it.
-#[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
-pub struct PartnerCertificate {
-    /// SHA-256 of the certificate, lower-case hex.
-    pub fingerprint: String,
-    /// The certificate as the partner sent it, PEM.
-    pub certificate_data: String,
-    /// The counter-signed certificate, PEM.
-    pub signed_certificate_data: String,
-    /// Fingerprints of the verified path, the uploaded one first, the root last.
-    pub path: Vec<String>,
-    /// When the uploaded certificate ends.
-    pub expires_at: DateTime<Utc>,
-    /// When the counter-signed certificate ends.
-    pub signed_expires_at: DateTime<Utc>,
-    /// When it was accepted.
-    pub uploaded_at: DateTime<Utc>,
-    /// Whether its end has been told.
-    #[graphql(skip)]
-    pub told: bool,
 }
 
 /// Where a partner stands.
@@ -137,6 +120,10 @@ impl Fold for Row {
                 row.policy_group_id = Some(policy_group_id.clone());
             }
             Event::CertificateExpired { fingerprint, .. } => row.tell(fingerprint),
+            Event::SigningIntended(_) => {}
+            Event::CertificateRevoked { fingerprint, reason } => {
+                row.revoke(fingerprint, reason, recorded.recorded_at);
+            }
         }
         row.next_expiry = row.untold_end();
         Some(row)
@@ -175,9 +162,23 @@ impl Row {
     }
 
     fn accept(&mut self, accepted: &AcceptedCertificate, at: DateTime<Utc>) {
-        self.certificate_fingerprint = Some(accepted.fingerprint.clone());
-        self.certificate_expires_at = Some(accepted.ends_at());
+        if let Some(until) = accepted.overlap_until {
+            self.certificates.iter_mut().for_each(|it| it.is_superseded(until));
+        }
         self.certificates.insert(0, PartnerCertificate::accepted(accepted, at));
+        self.show_newest_certificate();
+    }
+
+    fn revoke(&mut self, fingerprint: &str, reason: &Reason, at: DateTime<Utc>) {
+        let revoked = self.certificates.iter_mut().filter(|it| it.fingerprint == fingerprint);
+        revoked.for_each(|it| it.is_revoked(reason.as_str(), at));
+        self.show_newest_certificate();
+    }
+
+    fn show_newest_certificate(&mut self) {
+        let newest = self.certificates.iter().find(|it| it.revoked_at.is_none());
+        self.certificate_fingerprint = newest.map(|it| it.fingerprint.clone());
+        self.certificate_expires_at = newest.map(|it| it.valid_until);
     }
 
     fn seat(&mut self, member: &Member) {
@@ -202,25 +203,9 @@ impl Row {
 
     /// A partner that has ended needs no certificate any more.
     fn untold_end(&self) -> Option<DateTime<Utc>> {
-        let untold = self.certificates.iter().filter(|it| !it.told);
-        let ends = untold.map(|it| it.expires_at.min(it.signed_expires_at));
+        let untold = self.certificates.iter().filter(|it| !it.told && it.revoked_at.is_none());
+        let ends = untold.map(|it| it.valid_until);
         ends.min().filter(|_| self.status != PartnerStatus::Deactivated)
-    }
-}
-
-impl PartnerCertificate {
-    /// A certificate as it was accepted at an instant.
-    pub(crate) fn accepted(accepted: &AcceptedCertificate, at: DateTime<Utc>) -> Self {
-        Self {
-            fingerprint: accepted.fingerprint.clone(),
-            certificate_data: accepted.certificate.clone(),
-            signed_certificate_data: accepted.signed_certificate.clone(),
-            path: accepted.path.clone(),
-            expires_at: accepted.not_after,
-            signed_expires_at: accepted.signed_not_after,
-            uploaded_at: at,
-            told: false,
-        }
     }
 }
 
@@ -239,7 +224,7 @@ pub struct PartnerFilter {
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
     /// The e-mail address, whole: personal data is neither sorted nor searched.
     pub email_id: Option<String>,
-    /// Whether a certificate was accepted.
+    /// Whether a certificate was accepted that is not revoked.
     pub has_certificate: Option<bool>,
     /// When the newest certificate ends.
     pub certificate_expires_at: Option<TimeFilter>,

@@ -18,9 +18,10 @@ use ::commands::oidc_client::{
     RotateOidcClientKey, UpdateOidcClient,
 };
 use ::commands::partner::{
-    DeactivatePartner, InviteMember, MovePartnerToPolicyGroup, ReactivatePartner, RegisterPartner,
-    RemoveMember, RemovePartnerContact, SelectPolicyGroup, SetMemberRole, SetPartnerContact,
-    SuspendPartner, UpdatePartner, UploadPartnerCertificate,
+    CertificateChallenge, DeactivatePartner, InviteMember, MovePartnerToPolicyGroup,
+    ProofOfPossession, ReactivatePartner, RegisterPartner, RemoveMember, RemovePartnerContact,
+    RevokePartnerCertificate, SelectPolicyGroup, SetMemberRole, SetPartnerContact, SuspendPartner,
+    UpdatePartner, UploadPartnerCertificate,
 };
 use ::commands::policy::{
     ClonePolicy, CreatePolicy, DeactivatePolicy, DiscardDraftPolicy, PublishPolicy,
@@ -309,13 +310,48 @@ impl Person {
 
     /// Uploads a certificate of the partner.
     pub async fn uploads(&self, certificate: &Certificate) -> Result<Done> {
+        self.uploads_with(certificate, None, None).await
+    }
+
+    /// Uploads a certificate that takes the place of the older ones at an instant.
+    pub async fn renews(&self, certificate: &Certificate, until: DateTime<Utc>) -> Result<Done> {
+        self.uploads_with(certificate, Some(until), None).await
+    }
+
+    /// Uploads a certificate with a proof that its private key is there.
+    pub async fn uploads_with(
+        &self,
+        certificate: &Certificate,
+        overlap_until: Option<DateTime<Utc>>,
+        proof: Option<ProofOfPossession>,
+    ) -> Result<Done> {
         let input = UploadPartnerCertificate {
             partner_id: self.partner.as_str().into(),
             certificate_data: certificate.pem(),
+            overlap_until,
+            proof,
             idempotency_key: self.idempotency_key.clone(),
             expected_version: self.expected_version,
         };
         self.node.upload_partner_certificate(&self.request(), &input).await
+    }
+
+    /// Asks for something to sign.
+    pub async fn is_challenged(&self) -> Result<CertificateChallenge> {
+        let partner = self.partner.as_str().into();
+        self.node.certificate_challenge(&self.request(), &partner).await
+    }
+
+    /// Declares a certificate of the partner unfit for ever.
+    pub async fn revokes_certificate(&self, certificate: &Certificate) -> Result<Done> {
+        let input = RevokePartnerCertificate {
+            partner_id: self.partner.as_str().into(),
+            fingerprint: certificate.sha256(),
+            reason: "The key was stolen".to_owned(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.revoke_partner_certificate(&self.request(), &input).await
     }
 
     /// Trusts an authority for authentication partners.
@@ -911,6 +947,7 @@ impl Market {
         self.proposals_take_every_way(node).await;
         self.a_partner_is_given_another_shape(&partner(node, "gus")).await;
         self.a_group_is_chosen(&misp(node, "mina")).await;
+        self.certificates_follow_each_other(&partner(node, "hugo")).await;
         Makers::open(node).await.busy_day().await;
         node.tell_expired(::commands::now() + TimeDelta::days(36_500)).await.unwrap();
     }
@@ -930,6 +967,15 @@ impl Market {
         gus.consents().await.unwrap();
         self.admin.consents().await.unwrap();
         self.admin.withdraws_consent().await.unwrap();
+    }
+
+    async fn certificates_follow_each_other(&self, hugo: &Person) {
+        self.welcome(hugo).await;
+        let [second, third] = [(); 2].map(|()| self.authority.leaf(&hugo.organization()));
+        let in_a_month = ::commands::now() + TimeDelta::days(30);
+        hugo.renews(&second, in_a_month).await.unwrap();
+        hugo.renews(&third, ::commands::now()).await.unwrap();
+        hugo.revokes_certificate(&second).await.unwrap();
     }
 
     async fn a_group_is_chosen(&self, mina: &Person) {

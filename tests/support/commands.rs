@@ -5,6 +5,7 @@ use super::until;
 use ::commands::event_store::{EventStore, Limits};
 use ::commands::keys::Keys;
 use ::commands::{Commands, Error};
+use domain::issuance::{EcdsaP256Signer, Signer};
 use sqlx::postgres::PgConnectOptions;
 use std::cell::Cell;
 use std::fs::Permissions;
@@ -47,6 +48,22 @@ impl Installation {
     pub fn node_through(&self, appender: PgConnectOptions, limits: Limits) -> Commands {
         let store = EventStore::start(self.database.serving_pool(), appender, limits);
         Commands::new(store, self.keys())
+    }
+
+    /// A node that signs what it issues through another signer.
+    pub fn node_signing_through(&self, signer: Box<dyn Signer + Send + Sync>) -> Commands {
+        let database = &self.database;
+        let (pool, limits) = (database.serving_pool(), Limits::default());
+        let store = EventStore::start(pool, database.serving(), limits);
+        let keys = Keys::open(self.keys.path(), true).unwrap().with_signer(signer);
+        Commands::new(store, Arc::new(keys))
+    }
+
+    /// The first issuing key.
+    pub fn issuing_key(&self) -> EcdsaP256Signer {
+        drop(self.keys());
+        let pkcs8 = std::fs::read(self.keys.path().join("issuing.p8")).unwrap();
+        EcdsaP256Signer::from_pkcs8(&pkcs8).unwrap()
     }
 
     /// Commands with the appender of `node` and queues of their own: those of two such that write

@@ -70,6 +70,8 @@ impl World<'_> {
         let input = UploadPartnerCertificate {
             partner_id: one.partner_id(),
             certificate_data: authority.partner(&one.id, &one.organization, *terms)?,
+            overlap_until: None,
+            proof: None,
             idempotency_key: Some(one.key("certificate")),
             expected_version: None,
         };

@@ -95,7 +95,12 @@ pub fn check_partner_certificate(
     }
 }
 
-fn partner_path(
+/// The path of a partner's certificate to a root, whatever else is wrong with it: the SHA-256 of
+/// every certificate of it.
+///
+/// # Errors
+/// Why there is none.
+pub fn partner_path(
     certificate: &Certificate,
     store: TrustStore<'_>,
     now: DateTime<Utc>,

@@ -3,7 +3,7 @@
 //! The table is rustls-webpki's: an entry matches the whole algorithm identifiers of signature and
 //! key, parameters included, so nothing is guessed from an OID alone.
 
-use super::{Certificate, Signed};
+use super::{Certificate, PublicKey, Signed};
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use webpki::aws_lc_rs as table;
 
@@ -67,4 +67,68 @@ pub(super) fn verifies(signed: &Signed, issuer: &Certificate) -> bool {
             super::hostile::SIGNATURES.set(super::hostile::SIGNATURES.get() + 1);
             entry.verify_signature(&key.bits, &signed.message, &signed.signature).is_ok()
         })
+}
+
+/// Whether `key` verifies a signature that does not say how it was made.
+pub(super) fn verifies_message(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    ACCEPTED
+        .iter()
+        .filter(|entry| *entry.public_key_alg_id() == *key.algorithm.as_slice())
+        .any(|entry| entry.verify_signature(&key.bits, message, signature).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::process::Command;
+
+    fn openssl(folder: &Path, arguments: &str) {
+        let output = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn a_message_is_verified_whichever_way_openssl_signs() {
+        let pss = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest";
+        for (kind, ways) in [
+            ("rsa:2048", vec!["dgst -sha256", "dgst -sha384", "dgst -sha512"]),
+            ("rsa:2048", vec![&*format!("dgst -sha256 {pss}"), &*format!("dgst -sha512 {pss}")]),
+            ("ec -pkeyopt ec_paramgen_curve:P-256", vec!["dgst -sha256", "dgst -sha512"]),
+            ("ec -pkeyopt ec_paramgen_curve:P-384", vec!["dgst -sha256", "dgst -sha384"]),
+            ("ec -pkeyopt ec_paramgen_curve:P-521", vec!["dgst -sha512"]),
+            ("ed25519", vec!["pkeyutl -rawin"]),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            openssl(
+                folder,
+                &format!("req -x509 -newkey {kind} -nodes -keyout k -out c -subj /CN=a"),
+            );
+            let pem = std::fs::read_to_string(folder.join("c")).unwrap();
+            let certificate = Certificate::read(&pem, "").unwrap();
+            std::fs::write(folder.join("m"), b"nonce").unwrap();
+            for way in ways {
+                let rest = if way.starts_with("dgst") {
+                    "-sign k -out s m"
+                } else {
+                    "-sign -inkey k -in m -out s"
+                };
+                openssl(folder, &format!("{way} {rest}"));
+                let signature = std::fs::read(folder.join("s")).unwrap();
+                assert!(certificate.verifies_message(b"nonce", &signature), "{kind} {way}");
+                assert!(!certificate.verifies_message(b"another", &signature), "{kind} {way}");
+                assert!(!certificate.verifies_message(b"nonce", &signature[1..]), "{kind} {way}");
+            }
+            openssl(folder, "genpkey -algorithm ed25519 -out other");
+            openssl(folder, "pkeyutl -sign -rawin -inkey other -in m -out s");
+            let foreign = std::fs::read(folder.join("s")).unwrap();
+            assert!(!certificate.verifies_message(b"nonce", &foreign), "{kind}");
+            assert!(!certificate.verifies_message(b"nonce", b""), "{kind}");
+        }
+    }
 }

@@ -45,13 +45,26 @@ fn partner_certificate(root: &Certificate) -> Certificate {
     certificate(&draft(&subject, &spki, Usage::EndEntity), root, &key(1)).unwrap()
 }
 
-fn counter_signing<'a>(
-    partner: &'a Certificate,
-    issuer: &'a Certificate,
-    policy: &'a CertificatePolicy,
-) -> CounterSigning<'a> {
-    let (profile, partner_id, serial) = (CertificateProfile::EndEntity, "acme 1", [0xff; 16]);
-    CounterSigning { partner, issuer, profile, partner_id, serial, now: now(), policy }
+fn counter_signing<'a>(partner: &'a Certificate, issuer: &'a Certificate) -> CounterSigning<'a> {
+    let (profile, partner_id) = (CertificateProfile::EndEntity, "acme 1");
+    CounterSigning { partner, issuer, profile, partner_id }
+}
+
+impl CounterSigning<'_> {
+    /// Issued at an instant, for as long as the policy allows.
+    fn sign_at(
+        &self,
+        now: DateTime<Utc>,
+        policy: &CertificatePolicy,
+        key: &EcdsaP256Signer,
+    ) -> Result<Certificate, NotIssued> {
+        let terms = self.terms([0xff; 16], now, policy)?;
+        self.body(&terms, key)?.sign(self.issuer, key)
+    }
+
+    fn sign(&self, key: &EcdsaP256Signer) -> Result<Certificate, NotIssued> {
+        self.sign_at(now(), &CertificatePolicy::default(), key)
+    }
 }
 
 /// A folder of its own that goes away with the test.
@@ -117,9 +130,8 @@ fn text_of(name: &str, certificate: &Certificate) -> String {
 #[test]
 fn a_counter_signed_certificate_passes_openssl_strict() {
     let root = root(None);
-    let (issuer, partner, policy) =
-        (issuing_ca(&root), partner_certificate(&root), CertificatePolicy::default());
-    let signed = counter_signing(&partner, &issuer, &policy).sign(&key(2)).unwrap();
+    let (issuer, partner) = (issuing_ca(&root), partner_certificate(&root));
+    let signed = counter_signing(&partner, &issuer).sign(&key(2)).unwrap();
     openssl_verifies_strictly("end-entity", &root, &issuer, &signed);
     let text = text_of("end-entity-text", &signed);
     for expected in [
@@ -137,11 +149,10 @@ fn a_counter_signed_certificate_passes_openssl_strict() {
 #[test]
 fn an_issuing_partner_becomes_a_ca_without_cas_below() {
     let root = root(None);
-    let (issuer, partner, policy) =
-        (issuing_ca(&root), partner_certificate(&root), CertificatePolicy::default());
+    let (issuer, partner) = (issuing_ca(&root), partner_certificate(&root));
     let order = CounterSigning {
         profile: CertificateProfile::Issuing,
-        ..counter_signing(&partner, &issuer, &policy)
+        ..counter_signing(&partner, &issuer)
     };
     let signed = order.sign(&key(2)).unwrap();
     openssl_verifies_strictly("issuing", &root, &issuer, &signed);
@@ -161,12 +172,12 @@ fn every_kind_of_partner_key_is_counter_signed_with_its_bytes_untouched() {
     let vectors: Vec<Vector> =
         serde_json::from_str(include_str!("../../tests/data/certificates.json")).unwrap();
     let root = root(None);
-    let (issuer, policy) = (issuing_ca(&root), CertificatePolicy::default());
+    let issuer = issuing_ca(&root);
     for kind in ["rsa2048", "rsa4096", "P256", "P384", "P521", "ed25519"] {
         let id = format!("own::leaf_{kind}-noSAN-noEKU");
         let vector = vectors.iter().find(|vector| vector.id == id).unwrap();
         let partner = Certificate::read(&vector.leaf, "").unwrap();
-        let signed = counter_signing(&partner, &issuer, &policy).sign(&key(2)).unwrap();
+        let signed = counter_signing(&partner, &issuer).sign(&key(2)).unwrap();
         assert_eq!(signed.subject_der(), partner.subject_der());
         assert_eq!(signed.spki(), partner.spki());
         let text = text_of(kind, &signed);
@@ -178,18 +189,33 @@ fn every_kind_of_partner_key_is_counter_signed_with_its_bytes_untouched() {
 #[test]
 fn it_never_outlives_partner_issuer_or_policy_and_is_never_older() {
     let root = root(None);
-    let (issuer, partner, policy) =
-        (issuing_ca(&root), partner_certificate(&root), CertificatePolicy::default());
-    let signed = counter_signing(&partner, &issuer, &policy).sign(&key(2)).unwrap();
+    let (issuer, partner) = (issuing_ca(&root), partner_certificate(&root));
+    let order = counter_signing(&partner, &issuer);
+    let signed = order.sign(&key(2)).unwrap();
     assert_eq!(signed.not_before(), now() - TimeDelta::minutes(5));
     assert_eq!(signed.not_after(), days(365));
-    let long = CertificatePolicy { issued_days: 9999, ..policy };
-    let signed = counter_signing(&partner, &issuer, &long).sign(&key(2)).unwrap();
-    assert_eq!(signed.not_after(), partner.not_after());
-    let early = CounterSigning { now: days(-10), ..counter_signing(&partner, &issuer, &long) };
-    assert_eq!(early.sign(&key(2)).unwrap().not_before(), days(-10));
-    let late = CounterSigning { now: days(3651), ..counter_signing(&partner, &issuer, &long) };
-    assert_eq!(late.sign(&key(2)), Err(NotIssued::NoTimeLeft));
+    let long = CertificatePolicy { issued_days: 9999, ..CertificatePolicy::default() };
+    assert_eq!(order.sign_at(now(), &long, &key(2)).unwrap().not_after(), partner.not_after());
+    assert_eq!(order.sign_at(days(-10), &long, &key(2)).unwrap().not_before(), days(-10));
+    assert_eq!(order.sign_at(days(3651), &long, &key(2)), Err(NotIssued::NoTimeLeft));
+}
+
+#[test]
+fn the_same_terms_give_the_same_body_and_the_certificate_tells_which() {
+    let root = root(None);
+    let (issuer, partner) = (issuing_ca(&root), partner_certificate(&root));
+    let order = counter_signing(&partner, &issuer);
+    let policy = CertificatePolicy::default();
+    let odd = now() + TimeDelta::microseconds(1_234_567);
+    let terms = order.terms([0; 16], odd, &policy).unwrap();
+    let body = order.body(&terms, &key(2)).unwrap();
+    assert_eq!(order.body(&terms, &key(2)).unwrap(), body);
+    let signed = body.sign(&issuer, &key(2)).unwrap();
+    assert_eq!(signed.tbs_sha256(), body.sha256());
+    assert_eq!(signed.serial(), hex::encode(terms.serial));
+    assert_eq!((signed.not_before(), signed.not_after()), (terms.not_before, terms.not_after));
+    let other = order.terms([1; 16], odd, &policy).unwrap();
+    assert_ne!(order.body(&other, &key(2)).unwrap().sha256(), body.sha256());
 }
 
 #[test]
@@ -200,26 +226,25 @@ fn the_top_bit_of_the_serial_number_is_cleared() {
 #[test]
 fn a_key_that_is_not_the_issuers_is_noticed_before_anything_leaves() {
     let root = root(None);
-    let (issuer, partner, policy) =
-        (issuing_ca(&root), partner_certificate(&root), CertificatePolicy::default());
-    let signed = counter_signing(&partner, &issuer, &policy).sign(&key(9));
+    let (issuer, partner) = (issuing_ca(&root), partner_certificate(&root));
+    let signed = counter_signing(&partner, &issuer).sign(&key(9));
     assert_eq!(signed, Err(NotIssued::WrongKey));
 }
 
 #[test]
 fn an_issuer_stays_within_its_path_length_and_a_leaf_issues_nothing() {
     let closed = root(Some(0));
-    let (partner, policy) = (partner_certificate(&closed), CertificatePolicy::default());
+    let partner = partner_certificate(&closed);
     let order = CounterSigning {
         profile: CertificateProfile::Issuing,
-        ..counter_signing(&partner, &closed, &policy)
+        ..counter_signing(&partner, &closed)
     };
     let refused = |result: Result<Certificate, NotIssued>| match result {
         Err(NotIssued::Refused(findings)) => findings[0].code,
         other => panic!("{other:?}"),
     };
     assert_eq!(refused(order.sign(&key(1))), "PATH_LENGTH");
-    let by_leaf = counter_signing(&partner, &partner, &policy);
+    let by_leaf = counter_signing(&partner, &partner);
     assert_eq!(refused(by_leaf.sign(&key(3))), "NOT_A_CA");
 }
 

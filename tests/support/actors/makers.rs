@@ -65,8 +65,8 @@ impl Person {
         };
         let mut added = self.node.add_devices(&self.request(), &input).await?;
         let (id, position) = (added.rows.remove(0)?.as_str().to_owned(), added.position);
-        let (secret, changes) = (None, Vec::new());
-        Ok(Done { id, position, secret, replayed: false, proposed: false, changes })
+        let (version, secret, changes) = (1, None, Vec::new());
+        Ok(Done { id, version, position, secret, replayed: false, proposed: false, changes })
     }
 
     /// Lets a device rest on one more secure biometric interface.
