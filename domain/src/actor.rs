@@ -158,6 +158,8 @@ pub enum Operation {
     UploadTrustCertificate,
     DisableTrustCertificate,
     EnableTrustCertificate,
+    RevokeTrustCertificate,
+    AttachCrl,
     ReadTrustCertificate,
     CreatePolicyGroup,
     UpdatePolicyGroup,

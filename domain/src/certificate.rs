@@ -21,9 +21,9 @@ mod path;
 mod read;
 mod signature;
 
-pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT};
+pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT, OneOf};
 pub use check::{check_partner_certificate, check_trust_certificate, issuer_findings};
-pub use crl::{MAX_CRL_TEXT, MAX_REVOKED, RevocationList};
+pub use crl::{MAX_CRL_TEXT, MAX_REVOKED, RevocationList, Revocations};
 pub use lint::lint;
 pub use path::{MAX_NAME_COMPARISONS, MAX_PATH, MAX_SIGNATURE_CHECKS};
 pub use read::MAX_TEXT;
@@ -281,6 +281,8 @@ pub struct TrustStore<'a> {
     pub anchors: &'a [Certificate],
     /// CAs below the roots.
     pub intermediates: &'a [Certificate],
+    /// What they take back.
+    pub revocations: &'a Revocations,
 }
 
 /// What an accepted trust certificate is.

@@ -5,6 +5,7 @@ use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::actor::{MemberRole, Members};
+use domain::certificate::Certificate;
 use domain::ids::{PartnerId, PolicyGroupId};
 use domain::partner::{AcceptedCertificate, ContactPurpose, Details, Event, Member, Partner};
 use domain::reference::PartnerType;
@@ -50,7 +51,14 @@ pub struct Row {
     pub certificate_fingerprint: Option<String>,
     /// When the newest certificate or its counter-signed form ends, whichever is first.
     pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// The serial number of the newest certificate.
+    #[graphql(skip)]
+    pub certificate_serial: Option<String>,
+    /// The path of the newest certificate, to be searched.
+    #[graphql(skip)]
+    pub certificate_path: Vec<String>,
     /// All certificates that were accepted, newest first.
+    #[graphql(skip)]
     pub certificates: Vec<PartnerCertificate>,
     /// When the next end of a certificate is to be told; nothing when all were.
     #[graphql(skip)]
@@ -66,9 +74,12 @@ pub struct Row {
 /// A certificate that a partner uploaded for itself or for a chip, and the one that was issued for
 /// it.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
+#[graphql(name = "PartnerCertificateRow")]
 pub struct PartnerCertificate {
     /// SHA-256 of the certificate, lower-case hex.
     pub fingerprint: String,
+    /// Its serial number, lower-case hex.
+    pub serial: String,
     /// The certificate as the partner sent it, PEM.
     pub certificate_data: String,
     /// The counter-signed certificate, PEM.
@@ -160,6 +171,8 @@ fn registered(recorded: &RecordedOf<Row>) -> Option<Row> {
         contacts: BTreeMap::from([(ContactPurpose::Primary, registration.contact.reference)]),
         certificate_fingerprint: None,
         certificate_expires_at: None,
+        certificate_serial: None,
+        certificate_path: Vec::new(),
         certificates: Vec::new(),
         next_expiry: None,
         created_at: recorded.recorded_at,
@@ -177,7 +190,10 @@ impl Row {
     fn accept(&mut self, accepted: &AcceptedCertificate, at: DateTime<Utc>) {
         self.certificate_fingerprint = Some(accepted.fingerprint.clone());
         self.certificate_expires_at = Some(accepted.ends_at());
-        self.certificates.insert(0, PartnerCertificate::accepted(accepted, at));
+        let certificate = PartnerCertificate::accepted(accepted, at);
+        self.certificate_serial = Some(certificate.serial.clone());
+        self.certificate_path.clone_from(&certificate.path);
+        self.certificates.insert(0, certificate);
     }
 
     fn seat(&mut self, member: &Member) {
@@ -211,8 +227,10 @@ impl Row {
 impl PartnerCertificate {
     /// A certificate as it was accepted at an instant.
     pub(crate) fn accepted(accepted: &AcceptedCertificate, at: DateTime<Utc>) -> Self {
+        let read = Certificate::read(&accepted.certificate, "");
         Self {
             fingerprint: accepted.fingerprint.clone(),
+            serial: read.map(|it| it.serial()).unwrap_or_default(),
             certificate_data: accepted.certificate.clone(),
             signed_certificate_data: accepted.signed_certificate.clone(),
             path: accepted.path.clone(),
