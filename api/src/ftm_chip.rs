@@ -8,6 +8,7 @@ use crate::loader::load;
 use crate::partner::Partner;
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
+use crate::trust_certificate::PartnerCertificate;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
 use commands::ftm_chip::{
@@ -15,6 +16,7 @@ use commands::ftm_chip::{
 };
 use domain::actor::Operation;
 use domain::ids::FtmChipId;
+use domain::reference::PartnerType;
 use projections::ftm_chip::{FtmChipFilter, FtmChipSort, Row};
 use projections::page::{Order, PageRequest};
 use projections::partner;
@@ -39,6 +41,12 @@ impl FtmChip {
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
         let id = self.row.partner_id.as_str();
         Ok(load::<partner::Row>(ctx, id).await?.map(Into::into))
+    }
+
+    /// All certificates that were accepted, newest first.
+    async fn certificates(&self) -> Vec<PartnerCertificate> {
+        let domain = PartnerType::FtmProvider.terms().trust_domain;
+        PartnerCertificate::all(&self.row.certificates, domain)
     }
 
     /// What can be done with it now, and why not.

@@ -9,6 +9,7 @@ use crate::policy_group::PolicyGroup;
 use crate::proposal::{Proposal, waiting};
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
+use crate::trust_certificate::PartnerCertificate;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Done;
 use commands::partner::{
@@ -75,6 +76,12 @@ impl Partner {
         let purposes = self.row.contacts.keys();
         let contacts = try_join_all(purposes.map(|purpose| self.contact_for(ctx, *purpose))).await;
         Ok(contacts?.into_iter().flatten().collect())
+    }
+
+    /// All certificates that were accepted, newest first.
+    async fn certificates(&self) -> Vec<PartnerCertificate> {
+        let domain = self.row.partner_type.terms().trust_domain;
+        PartnerCertificate::all(&self.row.certificates, domain)
     }
 
     /// What can be done with the partner now, and why not.

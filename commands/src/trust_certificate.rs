@@ -6,18 +6,22 @@ pub use bundle::{Uploaded, UploadedCertificate};
 
 use crate::event_store::StreamId;
 use crate::unit::{Decided, Unit};
-use crate::{Commands, Done, Error, Request, Result, input, new_id};
+use crate::{Change, Commands, Done, Error, Request, Result, input, new_id, now};
 use async_graphql::InputObject;
 use bundle::refuse_too_large;
 pub(crate) use bundle::upload;
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate as _;
 use domain::Reason;
 use domain::actor::Operation;
 use domain::certificate::{Certificate, RevocationList, Revocations, TrustStore};
 use domain::ids::TrustCertificateId;
 use domain::proposal::ProposedAction;
 use domain::reference::TrustDomain;
-use domain::trust_certificate::{Command, Crl, TrustCertificate, TrustKind};
+use domain::trust_certificate::{Command, Crl, Event, TrustCertificate, TrustKind};
+use projections::fold::find;
+use projections::trust_certificate::Row;
+use projections::trust_certificate::dependents::{Dependents, dependents};
 use serde::{Deserialize, Serialize};
 
 /// Root and intermediate certificates to trust: all of them or none.
@@ -214,6 +218,25 @@ impl Commands {
             decide(&unit, id, |ca| checked(ca, &list, unit.now)).await
         })
         .await
+    }
+}
+
+impl Commands {
+    /// What would be trusted no more after these changes; no command changes two trust certificates
+    /// in such a way.
+    pub async fn dependents_of(&self, changes: &[Change]) -> Result<Dependents> {
+        for change in changes.iter().filter(|it| it.noun == TrustCertificate::TYPE) {
+            let event = serde_json::from_str(&change.payload);
+            let serials = match event.map_err(|error| Error::Fault(error.into()))? {
+                Event::Disabled { .. } | Event::Revoked { .. } => None,
+                Event::CrlAttached(crl) => Some(crl.revoked),
+                Event::Uploaded(_) | Event::Enabled { .. } | Event::Expired { .. } => continue,
+            };
+            let pool = self.store.pool();
+            let Some(ca) = find::<Row>(pool, &change.id).await? else { continue };
+            return Ok(dependents(pool, &ca, serials.as_ref(), now()).await?);
+        }
+        Ok(Dependents::default())
     }
 }
 

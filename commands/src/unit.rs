@@ -48,7 +48,7 @@ pub struct Change {
     /// What would happen, such as `deactivated`.
     pub event: String,
     /// The event as it would be stored.
-    pub payload: String,
+    pub(crate) payload: String,
 }
 
 /// What a decision leads to when it is accepted.
