@@ -24,3 +24,4 @@ mod sbi;
 mod schema_is_current;
 mod stored_events;
 mod support;
+mod trust_certificate;

@@ -14,7 +14,9 @@ use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate as _;
 use domain::Reason;
 use domain::actor::Operation;
-use domain::certificate::{Certificate, RevocationList, Revocations, TrustStore};
+use domain::certificate::{
+    Certificate, CertificatePolicy, RevocationList, Revocations, TrustStore,
+};
 use domain::ids::TrustCertificateId;
 use domain::proposal::ProposedAction;
 use domain::reference::TrustDomain;
@@ -261,8 +263,8 @@ fn checked(ca: &TrustCertificate, list: &RevocationList, now: DateTime<Utc>) -> 
     let crl = Crl::from(list);
     if let Some(trusted) = ca.trusted().filter(|_| ca.crl() != Some(&crl)) {
         let certificate = stored(&trusted.certificate)?;
-        let (previous, policy) = (ca.crl().map(|it| it.number.as_str()), Default::default());
-        list.check(&certificate, previous, now, &policy, "crlData")?;
+        let previous = ca.crl().map(|it| it.number.as_str());
+        list.check(&certificate, previous, now, &CertificatePolicy::default(), "crlData")?;
     }
     Ok(Command::AttachCrl(crl))
 }

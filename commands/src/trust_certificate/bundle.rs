@@ -101,7 +101,7 @@ struct Part {
 
 enum Verdict {
     /// Not accepted, so far for these reasons.
-    Waits(Certificate, Vec<Finding>),
+    Waits(Box<Certificate>, Vec<Finding>),
     /// Refused for good.
     Refused(Vec<Finding>),
     /// Known before or accepted now, by its fingerprint.
@@ -128,7 +128,7 @@ impl Bundle {
                 match judged(domain, certificate, set, now, &part.field) {
                     Err(found) => *findings = found,
                     Ok(new) => {
-                        set.add(new.kind, certificate.clone());
+                        set.add(new.kind, (**certificate).clone());
                         part.verdict = Verdict::Accepted(new.fingerprint.clone());
                         self.new.push(new);
                     }
@@ -160,7 +160,7 @@ fn known_or_waiting(certificate: Certificate, known: &HashMap<String, String>) -
     if known.contains_key(&fingerprint) {
         Verdict::Accepted(fingerprint)
     } else {
-        Verdict::Waits(certificate, Vec::new())
+        Verdict::Waits(Box::new(certificate), Vec::new())
     }
 }
 

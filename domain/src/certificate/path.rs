@@ -162,8 +162,8 @@ impl<'a> Search<'a> {
     /// Whether `issuer` takes back what it has issued: `child`, or itself when it is a root.
     fn revocation_by(&self, issuer: &Certificate, child: &Certificate) -> Option<Finding> {
         let itself = issuer.is_self_issued().then_some(issuer);
-        let mut issued = std::iter::once(child).chain(itself);
-        let struck = issued.find(|it| self.store.revocations.strike(issuer, it))?;
+        let mut judged = std::iter::once(child).chain(itself);
+        let struck = judged.find(|it| self.store.revocations.strike(issuer, it))?;
         Some(revoked(struck, issuer, self.field))
     }
 
