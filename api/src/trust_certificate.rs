@@ -64,6 +64,7 @@ impl TrustCertificate {
     }
 
     /// The chain as a PKCS#7 bundle without signatures, base64 of DER, this certificate first.
+    #[graphql(name = "chainP7b")]
     async fn chain_p7b(&self, ctx: &Context<'_>) -> Result<String> {
         let rows = self.chain_rows(ctx).await?;
         answer(ctx, p7b(&rows))
