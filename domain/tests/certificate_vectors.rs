@@ -5,8 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::certificate::{
-    Certificate, CertificatePolicy, Revocations, TrustStore, check_partner_certificate,
-    check_trust_certificate,
+    Certificate, CertificatePolicy, TrustStore, check_partner_certificate, check_trust_certificate,
 };
 use domain::finding::Finding;
 use domain::reference::CertificateProfile;
@@ -67,8 +66,7 @@ fn read(pem: &str) -> Result<Certificate, Vec<Finding>> {
 fn outcome(case: &Case) -> Result<(), Vec<Finding>> {
     let anchors: Vec<_> = case.trusted_certs.iter().map(|pem| read(pem).unwrap()).collect();
     let intermediates: Vec<_> = case.intermediates.iter().map(|pem| read(pem).unwrap()).collect();
-    let revocations = &Revocations::default();
-    let store = TrustStore { anchors: &anchors, intermediates: &intermediates, revocations };
+    let store = TrustStore::new(&anchors, &intermediates);
     let (now, policy) = (case.validation_time, CertificatePolicy::default());
     let target = read(&case.leaf)?;
     if case.profile == "ca" {

@@ -146,6 +146,12 @@ impl RevocationList {
 pub struct Revocations(BTreeMap<String, BTreeSet<String>>);
 
 impl Revocations {
+    /// Nothing is taken back.
+    pub(super) fn none() -> &'static Self {
+        static NONE: Revocations = Revocations(BTreeMap::new());
+        &NONE
+    }
+
     /// Adds the list of the CA whose key has this SHA-256.
     pub fn add(&mut self, key_sha256: String, serials: impl IntoIterator<Item = String>) {
         let mut serials = serials.into_iter().peekable();

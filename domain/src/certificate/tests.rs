@@ -13,7 +13,6 @@ use aws_lc_rs::signature::{ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Months, TimeDelta, Utc};
-use std::sync::LazyLock;
 use x509_cert::TbsCertificate;
 use x509_cert::der::asn1::{BitString, Ia5String, ObjectIdentifier, OctetString};
 use x509_cert::der::{Decode, Encode};
@@ -118,8 +117,7 @@ fn lint_codes(certificate: &Certificate) -> Vec<&'static str> {
 }
 
 fn store<'a>(anchors: &'a [Certificate], intermediates: &'a [Certificate]) -> TrustStore<'a> {
-    static NONE: LazyLock<Revocations> = LazyLock::new(Revocations::default);
-    TrustStore { anchors, intermediates, revocations: &NONE }
+    TrustStore::new(anchors, intermediates)
 }
 
 fn trust(certificate: &Certificate, store: TrustStore<'_>) -> Result<TrustKind, Vec<&'static str>> {
