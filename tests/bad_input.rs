@@ -1,8 +1,11 @@
 //! Bad input gets one clear answer with all findings, and leaves no trace.
 
 use crate::support::actors::{Makers, Market};
+use crate::support::certificates::Authority;
 use crate::support::http::{App, Caller};
 use crate::support::jwk;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use domain::actor::Role;
 use serde_json::{Value, json};
@@ -112,6 +115,8 @@ async fn every_other_text_has_its_limit_too() {
         (&admin, "createExtractor", extractor.clone(), "attributeName", 128),
         (&admin, "createExtractor", extractor, "dataFormat", 64),
         (&admin, "deleteExtractor", json!({"extractorId": "x"}), "reason", 500),
+        (&admin, "disableTrustCertificate", json!({"trustCertificateId": "x"}), "reason", 500),
+        (&admin, "revokeTrustCertificate", json!({"trustCertificateId": "x"}), "reason", 500),
         (&alice, "updateDraftPolicyRequest", own_draft, "comment", 500),
         (&admin, "approvePolicyRequest", json!({"policyRequestId": request}), "comment", 500),
         (&admin, "rejectPolicyRequest", json!({"policyRequestId": request}), "reason", 500),
@@ -283,6 +288,67 @@ async fn what_is_sent_instead_of_a_certificate_is_named_and_never_kept() {
     }
     let stored: i64 = app.installation.database.ask("select count(*) from events").await;
     assert_eq!(stored, 1);
+}
+
+/// Each is refused by its name, and leaves no trace.
+async fn is_named_and_never_kept(
+    app: &App,
+    mutation: &str,
+    base: &Value,
+    field: &str,
+    sent: &[(&str, &str)],
+) {
+    let before: i64 = app.installation.database.ask("select count(*) from events").await;
+    for (text, finding) in sent {
+        let mut input = base.clone();
+        input[field] = json!(text);
+        let refused = app.admin().does(mutation, input, "position").await;
+        assert_eq!(refused.findings(), [*finding]);
+        assert!(!refused.body.to_string().contains("c2VjcmV0"));
+    }
+    let after: i64 = app.installation.database.ask("select count(*) from events").await;
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn what_is_sent_instead_of_trust_certificates_is_named_and_never_kept() {
+    let app = App::start().await;
+    let root = Authority::root("Root").pem();
+    let key =
+        "-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0IHNlY3JldA==\n-----END EC PRIVATE KEY-----\n";
+    let csr = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----";
+    let pkcs12 = BASE64_STANDARD.encode([0x30, 5, 2, 1, 3, 0x30, 0]);
+    let torn = root.replace("-----END", "!\n-----END");
+    let sent: &[(&str, &str)] = &[
+        (&format!("{root}{root}{key}"), "certificateData: PRIVATE_KEY_SENT"),
+        (&format!("{key}{root}"), "certificateData: PRIVATE_KEY_SENT"),
+        (csr, "certificateData: CSR_SENT"),
+        (&pkcs12, "certificateData: PKCS12_SENT"),
+        ("<!DOCTYPE html><html></html>", "certificateData: HTML_SENT"),
+        ("", "certificateData: CERT_EMPTY"),
+        (" \r\n\u{feff} ", "certificateData: CERT_EMPTY"),
+        ("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----", "certificateData: BUNDLE_MALFORMED"),
+        (&format!("{root}{torn}"), "certificateData[1]: CERT_FORMAT"),
+        (&root.repeat(33), "certificateData: BUNDLE_TOO_LARGE"),
+    ];
+    let base = json!({"partnerDomain": "AUTH"});
+    is_named_and_never_kept(&app, "uploadTrustCertificate", &base, "certificateData", sent).await;
+
+    let marked = format!("\u{feff}{}", root.replace('\n', "\r\n"));
+    let input = json!({"partnerDomain": "AUTH", "certificateData": marked});
+    let read = app.admin().does("uploadTrustCertificate", input, "trustCertificate { id }").await;
+    let id = read.payload()["trustCertificate"]["id"].clone();
+    let other = Authority::root("Root").takes_back(1, &[]);
+    let sent: &[(&str, &str)] = &[
+        (key, "crlData: PRIVATE_KEY_SENT"),
+        ("", "crlData: CRL_MALFORMED"),
+        ("<html></html>", "crlData: CRL_MALFORMED"),
+        (&root, "crlData: CRL_MALFORMED"),
+        (&"A".repeat(128 * 1024 + 1), "crlData: CRL_TOO_LARGE"),
+        (&other, "crlData: CRL_NOT_BY_THIS_CA"),
+    ];
+    let base = json!({"trustCertificateId": id});
+    is_named_and_never_kept(&app, "attachCrl", &base, "crlData", sent).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use crate::support::commands::Installation;
 use api::demo::Demo;
 use async_graphql::resolver_utils::EnumType;
 use domain::reference::PartnerType;
+use domain::trust_certificate::TrustCertificateStatus;
 use projections::api_key::ApiKeyStatus;
 use projections::consent::ConsentStatus;
 use projections::device::DeviceStatus;
@@ -17,7 +18,6 @@ use projections::policy_group::PolicyGroupStatus;
 use projections::policy_request::PolicyRequestStatus;
 use projections::proposal::ProposalStatus;
 use projections::sbi::SbiStatus;
-use projections::trust_certificate::TrustCertificateStatus;
 use std::collections::BTreeSet;
 use strum::VariantArray as _;
 

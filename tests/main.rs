@@ -27,3 +27,4 @@ mod sbi;
 mod schema_is_current;
 mod stored_events;
 mod support;
+mod trust_certificate;

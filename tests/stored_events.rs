@@ -25,7 +25,7 @@ use domain::policy_request::{self, Asked, Comment, ExtractorChoice, PolicyReques
 use domain::proposal::{self, Proposal, Proposed, ProposedAction};
 use domain::reference::{Modality, PartnerType, TrustDomain};
 use domain::sbi::{self, Sbi, Software};
-use domain::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
+use domain::trust_certificate::{self, Crl, TrustCertificate, TrustKind, Trusted};
 use domain::{Decide, Reason};
 use projections::log::LogRow;
 use serde::Serialize;
@@ -97,6 +97,13 @@ fn every_event_of_a_trust_certificate_is_kept() {
         uploaded,
         trust_certificate::Event::Disabled { reason: reason() },
         trust_certificate::Event::Enabled { reason: reason() },
+        trust_certificate::Event::Revoked { reason: reason() },
+        trust_certificate::Event::CrlAttached(Crl {
+            number: "1000".to_owned(),
+            this_update: instant(),
+            next_update: instant(),
+            revoked: BTreeSet::from(["00ff23".to_owned(), "2a".to_owned()]),
+        }),
         trust_certificate::Event::Expired { expired_at: instant() },
     ]);
 }

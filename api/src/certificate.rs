@@ -3,6 +3,7 @@
 
 use crate::caller::caller;
 use crate::errors::{Result, ToldFinding, answer};
+use crate::trust_certificate::facts;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,8 @@ use domain::actor::Operation;
 use domain::certificate::Certificate;
 use domain::ids::PartnerId;
 use domain::issuance::pkcs7;
+use domain::reference::TrustDomain;
+use domain::trust_certificate::standing::{Accepted, UntrustedReason};
 use projections::partner::{CertificateStatus, PartnerCertificate as Row};
 
 /// A certificate that a partner uploaded for itself or for a chip, and the one that was issued for
@@ -22,12 +25,12 @@ use projections::partner::{CertificateStatus, PartnerCertificate as Row};
 pub struct PartnerCertificate {
     #[graphql(flatten)]
     row: Row,
+    #[graphql(skip)]
+    domain: TrustDomain,
     /// Whose it is, in the form of RFC 4514.
     subject: String,
     /// Who issued it, in the form of RFC 4514.
     issuer: String,
-    /// Its serial number, lower-case hex.
-    serial_number: String,
     /// The first second in which the uploaded certificate is valid.
     not_before: DateTime<Utc>,
     /// The last second in which the uploaded certificate is valid.
@@ -39,6 +42,15 @@ impl PartnerCertificate {
     /// What it is: now, or at another instant.
     async fn status(&self, at: Option<DateTime<Utc>>) -> CertificateStatus {
         self.row.status(at.unwrap_or_else(commands::now))
+    }
+
+    /// Whether the certificate is trusted now, by its dates and by everything in its path.
+    async fn chain_status(&self, ctx: &Context<'_>) -> Result<ChainStatus> {
+        let Row { serial, path, expires_at, .. } = &self.row;
+        let accepted = Accepted { serial, not_after: *expires_at, path };
+        let facts = facts(ctx, self.domain).await?;
+        let untrusted_reason = facts.untrusted_path(accepted, commands::now());
+        Ok(ChainStatus { trusted: untrusted_reason.is_none(), untrusted_reason })
     }
 
     /// The counter-signed certificate with its CA, in this order: PKCS#7 without signature, base64
@@ -53,15 +65,28 @@ impl PartnerCertificate {
     }
 }
 
-/// Certificates as they are stored, in the same order.
-pub fn certificates(ctx: &Context<'_>, rows: &[Row]) -> Result<Vec<PartnerCertificate>> {
+/// Whether a certificate is trusted now.
+#[derive(SimpleObject)]
+pub struct ChainStatus {
+    /// Whether it is.
+    trusted: bool,
+    /// Why not; null when it is.
+    untrusted_reason: Option<UntrustedReason>,
+}
+
+/// Certificates of one trust domain as they are stored, in the same order.
+pub fn certificates(
+    ctx: &Context<'_>,
+    rows: &[Row],
+    domain: TrustDomain,
+) -> Result<Vec<PartnerCertificate>> {
     let certificate = |row: &Row| {
         let certificate = read(ctx, &row.certificate_data)?;
         Ok(PartnerCertificate {
             row: row.clone(),
+            domain,
             subject: certificate.subject(),
             issuer: certificate.issuer(),
-            serial_number: certificate.serial(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
         })

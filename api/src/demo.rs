@@ -20,10 +20,10 @@ use clap::Args;
 use commands::consent::{GiveConsent, WithdrawConsent};
 use commands::extractor::{CreateExtractor, DeleteExtractor};
 use commands::policy_request::ChosenExtractor;
-use commands::trust_certificate::DisableTrustCertificate;
+use commands::trust_certificate::{DisableTrustCertificate, RevokeTrustCertificate};
 use commands::{Commands, Error, Request, Result};
 use domain::actor::{Actor, Role};
-use domain::ids::ExtractorId;
+use domain::ids::{ExtractorId, TrustCertificateId};
 use domain::reference::{Modality, PartnerType, TrustDomain, consent_text};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -92,7 +92,7 @@ impl<'a> World<'a> {
         for domain in TrustDomain::VARIANTS {
             authorities.insert(*domain, authority(commands, seed, *domain).await?);
         }
-        old_root(commands, seed).await?;
+        old_roots(commands, seed).await?;
         let menu = Menu::write(commands, seed).await?;
         proposals::make(commands, seed, &menu).await?;
         let extractors = extractors(commands, seed).await?;
@@ -132,18 +132,29 @@ async fn authority(commands: &Commands, seed: u64, domain: TrustDomain) -> Resul
     Ok(issuing)
 }
 
-/// A root that is trusted no more.
-async fn old_root(commands: &Commands, seed: u64) -> Result<()> {
-    let old = Authority::root(seed, TrustDomain::Auth, "Old Root")?;
-    let old = commands.upload_trust_certificate(&staff(), &old.trusted()).await?.id;
+/// A root that is trusted no more for a while, and one that is never trusted again.
+async fn old_roots(commands: &Commands, seed: u64) -> Result<()> {
     let input = DisableTrustCertificate {
-        trust_certificate_id: old.as_str().into(),
+        trust_certificate_id: trusted_root(commands, seed, "Old Root").await?,
         reason: "Its key was lost".to_owned(),
         idempotency_key: Some(key(seed, "old root")),
         expected_version: None,
     };
     commands.disable_trust_certificate(&staff(), &input).await?;
+    let input = RevokeTrustCertificate {
+        trust_certificate_id: trusted_root(commands, seed, "Stolen Root").await?,
+        reason: "Its key was stolen".to_owned(),
+        idempotency_key: Some(key(seed, "stolen root")),
+        expected_version: None,
+    };
+    commands.revoke_trust_certificate(&staff(), &input).await?;
     Ok(())
+}
+
+async fn trusted_root(commands: &Commands, seed: u64, name: &str) -> Result<TrustCertificateId> {
+    let root = Authority::root(seed, TrustDomain::Auth, name)?;
+    let uploaded = commands.upload_trust_certificate(&staff(), &root.trusted()).await?;
+    Ok(uploaded.done.id.as_str().into())
 }
 
 /// Three to choose from, and one that was taken off the menu.

@@ -16,6 +16,7 @@ use commands::ftm_chip::{
 };
 use domain::actor::Operation;
 use domain::ids::FtmChipId;
+use domain::reference::PartnerType;
 use projections::ftm_chip::{FtmChipFilter, FtmChipSort, Row};
 use projections::page::{Order, PageRequest};
 use projections::partner;
@@ -44,7 +45,8 @@ impl FtmChip {
 
     /// All certificates that were accepted, newest first: an older one is superseded by the next.
     async fn certificates(&self, ctx: &Context<'_>) -> Result<Vec<PartnerCertificate>> {
-        certificates(ctx, &self.row.certificates)
+        let domain = PartnerType::FtmProvider.terms().trust_domain;
+        certificates(ctx, &self.row.certificates, domain)
     }
 
     /// What can be done with it now, and why not.

@@ -1,5 +1,8 @@
 //! How the world reaches the system: GraphQL, HTTP and the `pms` command line.
 
+// The compiler lays out the mutations of all nouns as one future.
+#![recursion_limit = "256"]
+
 pub mod auth;
 pub mod config;
 pub mod demo;

@@ -5,8 +5,10 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use commands::{Commands, Error};
 use domain::partner::Contact;
+use domain::trust_certificate::standing::{Fact, Facts};
 use projections::device::{Counts, counts};
 use projections::fold::find_many;
+use projections::trust_certificate::{dependents::used_by, facts};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -112,6 +114,30 @@ impl Loader<Uuid> for Things {
 impl Thing for Counts {
     async fn find(commands: &Commands, ids: &[String]) -> Result<HashMap<String, Self>, Error> {
         Ok(counts(commands.store().pool(), ids).await?.into_iter().collect())
+    }
+}
+
+/// All that is known of the trust certificates of a domain, by its name.
+impl Thing for Arc<Facts> {
+    async fn find(commands: &Commands, ids: &[String]) -> Result<HashMap<String, Self>, Error> {
+        let mut domains: HashMap<String, Vec<Fact>> =
+            ids.iter().map(|domain| (domain.clone(), Vec::new())).collect();
+        for (domain, fact) in facts(commands.store().pool(), ids).await? {
+            domains.entry(domain).or_default().push(fact);
+        }
+        let facts = |(domain, facts)| (domain, Self::new(Facts::new(facts)));
+        Ok(domains.into_iter().map(facts).collect())
+    }
+}
+
+/// How many certificates of partners and chips rest on a trust certificate.
+#[derive(Debug, Clone, Copy)]
+pub struct UsedBy(pub i64);
+
+impl Thing for UsedBy {
+    async fn find(commands: &Commands, ids: &[String]) -> Result<HashMap<String, Self>, Error> {
+        let counts = used_by(commands.store().pool(), ids, commands::now()).await?;
+        Ok(counts.into_iter().map(|(id, count)| (id, Self(count))).collect())
     }
 }
 

@@ -80,7 +80,8 @@ impl Partner {
 
     /// All certificates that were accepted, newest first.
     async fn certificates(&self, ctx: &Context<'_>) -> Result<Vec<PartnerCertificate>> {
-        certificates(ctx, &self.row.certificates)
+        let domain = self.row.partner_type.terms().trust_domain;
+        certificates(ctx, &self.row.certificates, domain)
     }
 
     /// What can be done with the partner now, and why not.

@@ -20,7 +20,7 @@ use commands::policy_group::DeactivatePolicyGroup;
 use commands::policy_request::{RejectPolicyRequest, RevokePolicyRequest, WithdrawPolicyRequest};
 use commands::proposal::{ConfirmProposal, RefuseProposal};
 use commands::sbi::{DeactivateSbi, RejectSbi};
-use commands::trust_certificate::DisableTrustCertificate;
+use commands::trust_certificate::{AttachCrl, DisableTrustCertificate, RevokeTrustCertificate};
 use commands::{Change, Done};
 
 /// What would happen to one thing.
@@ -35,7 +35,7 @@ pub struct PreviewedChange {
 }
 
 impl From<Change> for PreviewedChange {
-    fn from(Change { noun, id, event }: Change) -> Self {
+    fn from(Change { noun, id, event, .. }: Change) -> Self {
         Self { noun, id, event }
     }
 }
@@ -45,14 +45,34 @@ impl From<Change> for PreviewedChange {
 pub struct Preview {
     /// Everything that would happen, in order; empty when nothing would.
     changes: Vec<PreviewedChange>,
+    /// What would be trusted no more, though nothing happens to it: the first 1,000 trust certificates
+    /// below, partners and FTM chips whose newest certificate rests on what changes.
+    affected: Vec<Affected>,
+    /// How many these are in all.
+    affected_count: i64,
     /// Where the log stood.
     position: Position,
 }
 
-fn preview(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Preview> {
+/// A thing that rests on what changes.
+#[derive(SimpleObject)]
+pub struct Affected {
+    /// The kind of thing: `trust_certificate`, `partner` or `ftm_chip`.
+    noun: String,
+    /// Its id.
+    id: String,
+}
+
+async fn preview(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Preview> {
     let Done { position, changes, .. } = answer(ctx, done)?;
-    let changes = changes.into_iter().map(Into::into).collect();
-    Ok(Preview { changes, position: Position(position) })
+    let affected = answer(ctx, caller(ctx).commands.dependents_of(&changes).await)?;
+    let named = affected.named.into_iter().map(|(noun, id)| Affected { noun, id });
+    Ok(Preview {
+        changes: changes.into_iter().map(Into::into).collect(),
+        affected: named.collect(),
+        affected_count: affected.count,
+        position: Position(position),
+    })
 }
 
 /// Every command that ends or stops something, by the name of its mutation.
@@ -79,7 +99,7 @@ macro_rules! previews {
                 async fn $command(&self, ctx: &Context<'_>, input: $Input) -> Result<Preview> {
                     let caller = caller(ctx);
                     let commands = caller.commands.preview();
-                    preview(ctx, commands.$command(&caller.request, &input).await)
+                    preview(ctx, commands.$command(&caller.request, &input).await).await
                 }
             )*
         }
@@ -91,6 +111,8 @@ previews! {
     deactivate_partner(DeactivatePartner);
     revoke_partner_certificate(RevokePartnerCertificate);
     disable_trust_certificate(DisableTrustCertificate);
+    revoke_trust_certificate(RevokeTrustCertificate);
+    attach_crl(AttachCrl);
     deactivate_policy_group(DeactivatePolicyGroup);
     deactivate_policy(DeactivatePolicy);
     discard_draft_policy(DiscardDraftPolicy);

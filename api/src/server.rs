@@ -24,7 +24,7 @@ use std::time::Duration;
 use tracing::{Instrument as _, info_span};
 
 /// The longest request body, in bytes: the largest certificate or policy fits many times.
-const MAX_BODY: usize = 256 * 1024;
+const MAX_BODY: usize = 512 * 1024;
 /// How long a client waits for its answer. What it asked for runs to its end all the same; the
 /// event store gives up earlier.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -206,7 +206,7 @@ fn parse(
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "CONTENT_TYPE", message);
     }
     let Ok(body) = body else {
-        let message = "The body is larger than 256 KiB, or broke off.";
+        let message = "The body is larger than 512 KiB, or broke off.";
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message);
     };
     // serde would take an array for a struct, field by field.

@@ -93,7 +93,7 @@ async fn carry_out(unit: &Unit, Proposed { action, input, .. }: Proposed) -> Res
     let decided = match action {
         ProposedAction::UploadTrustCertificate => {
             let input: UploadTrustCertificate = read(input)?;
-            crate::trust_certificate::upload(unit, &input).await.map(|(decided, _)| decided)
+            crate::trust_certificate::upload(unit, &input).await.map(|upload| upload.decided())
         }
         ProposedAction::DeactivatePartner => {
             let input: DeactivatePartner = read(input)?;

@@ -1,28 +1,39 @@
 //! What can be done with trust certificates.
 
-use crate::event_store::{Name, StreamId};
+mod bundle;
+
+pub use bundle::{Uploaded, UploadedCertificate};
+
+use crate::event_store::StreamId;
 use crate::unit::{Decided, Unit};
-use crate::{Commands, Done, Error, Request, Result, input, new_id};
+use crate::{Change, Commands, Done, Error, Request, Result, input, new_id, now};
 use async_graphql::InputObject;
+use bundle::refuse_too_large;
+pub(crate) use bundle::upload;
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate as _;
 use domain::Reason;
 use domain::actor::Operation;
 use domain::certificate::{
-    self, Certificate, CertificatePolicy, TrustStore, check_trust_certificate,
+    Certificate, CertificatePolicy, RevocationList, Revocations, TrustStore,
 };
 use domain::ids::TrustCertificateId;
 use domain::proposal::ProposedAction;
 use domain::reference::TrustDomain;
-use domain::trust_certificate::{Command, TrustCertificate, TrustKind, Trusted};
+use domain::trust_certificate::{Command, Crl, Event, TrustCertificate, TrustKind};
+use projections::fold::find;
+use projections::trust_certificate::Row;
+use projections::trust_certificate::dependents::{Dependents, dependents};
 use serde::{Deserialize, Serialize};
 
-/// A root or intermediate certificate to trust.
+/// Root and intermediate certificates to trust: all of them or none.
 #[derive(Debug, Clone, Serialize, Deserialize, InputObject)]
 #[graphql(name = "UploadTrustCertificateInput")]
 pub struct UploadTrustCertificate {
     /// Where it will be trusted.
     pub partner_domain: TrustDomain,
-    /// One certificate, PEM or base64 of DER, at most 16 KiB. An intermediate needs its issuer
-    /// here first.
+    /// One certificate, or a bundle of up to 32 in any order: PEM, base64 of DER, or PKCS#7 as PEM
+    /// or base64; at most 256 KiB. The issuer of an intermediate has to be here, or in the bundle.
     pub certificate_data: String,
     /// Makes repeating harmless: 1 to 128 characters.
     pub idempotency_key: Option<String>,
@@ -59,16 +70,57 @@ pub struct EnableTrustCertificate {
 }
 input!(EnableTrustCertificate, "enableTrustCertificate");
 
-/// The certificates that are trusted in one domain now.
+/// Trusts a certificate never again.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "RevokeTrustCertificateInput")]
+pub struct RevokeTrustCertificate {
+    /// Which one.
+    pub trust_certificate_id: TrustCertificateId,
+    /// Why: 1 to 500 characters, kept in the log for ever.
+    pub reason: String,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+    /// The version of the certificate's record that the caller has seen.
+    pub expected_version: Option<i64>,
+}
+input!(RevokeTrustCertificate, "revokeTrustCertificate");
+
+/// Trusts no more what a CA takes back by its list.
+#[derive(Debug, Clone, Serialize, InputObject)]
+#[graphql(name = "AttachCrlInput")]
+pub struct AttachCrl {
+    /// The CA that issued the list.
+    pub trust_certificate_id: TrustCertificateId,
+    /// The complete revocation list of the CA, PEM or base64 of DER: at most 1,000 certificates and
+    /// 128 KiB. It takes the place of the one before.
+    pub crl_data: String,
+    /// Makes repeating harmless: 1 to 128 characters.
+    pub idempotency_key: Option<String>,
+    /// The version of the certificate's record that the caller has seen.
+    pub expected_version: Option<i64>,
+}
+input!(AttachCrl, "attachCrl");
+
+/// The certificates that are trusted in one domain now, and what they take back.
+#[derive(Default)]
 pub(crate) struct TrustedSet {
     anchors: Vec<Certificate>,
     intermediates: Vec<Certificate>,
+    revocations: Revocations,
 }
 
 impl TrustedSet {
     /// As the path walker wants it.
     pub fn store(&self) -> TrustStore<'_> {
-        TrustStore { anchors: &self.anchors, intermediates: &self.intermediates }
+        let Self { anchors, intermediates, revocations } = self;
+        TrustStore { anchors, intermediates, revocations }
+    }
+
+    fn add(&mut self, kind: TrustKind, certificate: Certificate) {
+        match kind {
+            TrustKind::Root => self.anchors.push(certificate),
+            TrustKind::Intermediate => self.intermediates.push(certificate),
+        }
     }
 }
 
@@ -82,36 +134,36 @@ fn fence(domain: TrustDomain) -> String {
 pub(crate) async fn trusted(unit: &Unit, domain: TrustDomain) -> Result<TrustedSet> {
     unit.fence(fence(domain)).await?;
     let rows = projections::trust_certificate::trusted(unit.pool(), domain).await?;
-    let mut set = TrustedSet { anchors: Vec::new(), intermediates: Vec::new() };
+    let mut set = TrustedSet::default();
     for row in rows {
-        let certificate = Certificate::read(&row.certificate_data, "")
-            .map_err(|_| Error::fault("a trusted certificate does not read any more"))?;
-        match row.kind {
-            TrustKind::Root => set.anchors.push(certificate),
-            TrustKind::Intermediate => set.intermediates.push(certificate),
-        }
+        let certificate = stored(&row.certificate_data)?;
+        set.revocations.add(row.key_fingerprint, row.revoked_serials);
+        set.add(row.kind, certificate);
     }
     Ok(set)
 }
 
 impl Commands {
-    /// Trusts a root or an intermediate in a domain. The same certificate again changes nothing.
+    /// Trusts roots and intermediates in a domain, all of them or none. What is trusted there already
+    /// stays as it is.
     pub async fn upload_trust_certificate(
         &self,
         request: &Request,
         input: &UploadTrustCertificate,
-    ) -> Result<Done> {
+    ) -> Result<Uploaded> {
         let stream = StreamId::of::<TrustCertificate>(&new_id().to_string());
-        self.run(request, input, stream, |unit| async move {
-            match upload(&unit, input).await? {
-                (decided, Some(new)) if new.kind == TrustKind::Root => {
+        let done = self.run(request, input, stream, |unit| async move {
+            let upload = upload(&unit, input).await?;
+            match upload.target() {
+                Some(target) => {
                     let action = ProposedAction::UploadTrustCertificate;
-                    unit.or_propose(decided, action, new.subject, input)
+                    refuse_too_large(&unit, input)?;
+                    unit.or_propose(upload.decided(), action, target, input)
                 }
-                (decided, _) => Ok(decided),
+                None => Ok(upload.decided()),
             }
-        })
-        .await
+        });
+        Ok(Uploaded::from(done.await?))
     }
 
     /// Trusts a certificate, and what stands below it, no more for a while.
@@ -123,7 +175,8 @@ impl Commands {
         let id = input.trust_certificate_id.as_str();
         self.run(request, input, StreamId::of::<TrustCertificate>(id), |unit| async move {
             unit.permit(Operation::DisableTrustCertificate)?;
-            decide(&unit, id, &input.reason, Command::Disable).await
+            let reason = Reason::new("reason", &input.reason)?;
+            decide(&unit, id, |_| Ok(Command::Disable(reason))).await
         })
         .await
     }
@@ -137,44 +190,67 @@ impl Commands {
         let id = input.trust_certificate_id.as_str();
         self.run(request, input, StreamId::of::<TrustCertificate>(id), |unit| async move {
             unit.permit(Operation::EnableTrustCertificate)?;
-            decide(&unit, id, &input.reason, Command::Enable).await
+            let reason = Reason::new("reason", &input.reason)?;
+            decide(&unit, id, |_| Ok(Command::Enable(reason))).await
+        })
+        .await
+    }
+
+    /// Trusts a certificate, and what stands below it, never again.
+    pub async fn revoke_trust_certificate(
+        &self,
+        request: &Request,
+        input: &RevokeTrustCertificate,
+    ) -> Result<Done> {
+        let id = input.trust_certificate_id.as_str();
+        self.run(request, input, StreamId::of::<TrustCertificate>(id), |unit| async move {
+            unit.permit(Operation::RevokeTrustCertificate)?;
+            let reason = Reason::new("reason", &input.reason)?;
+            decide(&unit, id, |_| Ok(Command::Revoke(reason))).await
+        })
+        .await
+    }
+
+    /// Trusts no more what a CA takes back by its list. The same list again changes nothing.
+    pub async fn attach_crl(&self, request: &Request, input: &AttachCrl) -> Result<Done> {
+        let id = input.trust_certificate_id.as_str();
+        self.run(request, input, StreamId::of::<TrustCertificate>(id), |unit| async move {
+            unit.permit(Operation::AttachCrl)?;
+            let list = RevocationList::read(&input.crl_data, "crlData")?;
+            decide(&unit, id, |ca| checked(ca, &list, unit.now)).await
         })
         .await
     }
 }
 
-/// Trusts a certificate that is not trusted in the domain yet; it is told when it is new.
-pub(crate) async fn upload(
-    unit: &Unit,
-    input: &UploadTrustCertificate,
-) -> Result<(Decided, Option<Trusted>)> {
-    unit.permit(Operation::UploadTrustCertificate)?;
-    let certificate = Certificate::read(&input.certificate_data, "certificateData")?;
-    let domain = input.partner_domain;
-    let fingerprint = certificate.sha256();
-    let known = projections::trust_certificate::by_fingerprint(unit.pool(), domain, &fingerprint);
-    if let Some(id) = known.await? {
-        return Ok((unit.load::<TrustCertificate>(&id).await?.done(), None));
+impl Commands {
+    /// What would be trusted no more after these changes; no command changes two trust certificates
+    /// in such a way.
+    pub async fn dependents_of(&self, changes: &[Change]) -> Result<Dependents> {
+        for change in changes.iter().filter(|it| it.noun == TrustCertificate::TYPE) {
+            let event = serde_json::from_str(&change.payload);
+            let serials = match event.map_err(|error| Error::Fault(error.into()))? {
+                Event::Disabled { .. } | Event::Revoked { .. } => None,
+                Event::CrlAttached(crl) => Some(crl.revoked),
+                Event::Uploaded(_) | Event::Enabled { .. } | Event::Expired { .. } => continue,
+            };
+            let pool = self.store.pool();
+            let Some(ca) = find::<Row>(pool, &change.id).await? else { continue };
+            return Ok(dependents(pool, &ca, serials.as_ref(), now()).await?);
+        }
+        Ok(Dependents::default())
     }
-    let trusted = trusted_certificate(unit, domain, &certificate).await?;
-    let mut stream = unit.begin::<TrustCertificate>();
-    let name = Name { kind: "trust_certificate", key: format!("{domain}/{fingerprint}") };
-    unit.claim(name, stream.stream_id(), None);
-    unit.raise(fence(domain));
-    unit.decide(&mut stream, Command::Upload(trusted.clone()))?;
-    Ok((stream.done(), Some(trusted)))
 }
 
 async fn decide(
     unit: &Unit,
     id: &str,
-    reason: &str,
-    command: fn(Reason) -> Command,
+    command: impl FnOnce(&TrustCertificate) -> Result<Command>,
 ) -> Result<Decided> {
-    let reason = Reason::new("reason", reason)?;
     let mut stream = unit.load::<TrustCertificate>(id).await?;
     unit.expect(&stream)?;
-    if unit.decide(&mut stream, command(reason))?
+    let command = command(&stream)?;
+    if unit.decide(&mut stream, command)?
         && let Some(it) = stream.trusted()
     {
         unit.raise(fence(it.domain));
@@ -182,32 +258,19 @@ async fn decide(
     Ok(stream.done())
 }
 
-/// Checks a certificate against what is trusted in its domain.
-async fn trusted_certificate(
-    unit: &Unit,
-    domain: TrustDomain,
-    certificate: &Certificate,
-) -> Result<Trusted> {
-    let set = trusted(unit, domain).await?;
-    let policy = CertificatePolicy::default();
-    let kind =
-        check_trust_certificate(certificate, set.store(), unit.now, &policy, "certificateData")?;
-    let fingerprint = certificate.sha256();
-    let (kind, issuer_fingerprint) = match kind {
-        certificate::TrustKind::Root => (TrustKind::Root, fingerprint.clone()),
-        certificate::TrustKind::Intermediate { issuer_sha256 } => {
-            (TrustKind::Intermediate, issuer_sha256)
-        }
-    };
-    Ok(Trusted {
-        domain,
-        kind,
-        fingerprint,
-        issuer_fingerprint,
-        certificate: certificate.pem(),
-        subject: certificate.subject(),
-        issuer: certificate.issuer(),
-        not_before: certificate.not_before(),
-        not_after: certificate.not_after(),
-    })
+/// The list, judged against its CA; the one that is attached already was judged then.
+fn checked(ca: &TrustCertificate, list: &RevocationList, now: DateTime<Utc>) -> Result<Command> {
+    let crl = Crl::from(list);
+    if let Some(trusted) = ca.trusted().filter(|_| ca.crl() != Some(&crl)) {
+        let certificate = stored(&trusted.certificate)?;
+        let previous = ca.crl().map(|it| it.number.as_str());
+        list.check(&certificate, previous, now, &CertificatePolicy::default(), "crlData")?;
+    }
+    Ok(Command::AttachCrl(crl))
+}
+
+/// A certificate from our own store.
+fn stored(pem: &str) -> Result<Certificate> {
+    let read = Certificate::read(pem, "");
+    read.map_err(|_| Error::fault("a trusted certificate does not read any more"))
 }

@@ -49,6 +49,8 @@ pub struct Change {
     pub id: String,
     /// What would happen, such as `deactivated`.
     pub event: String,
+    /// The event as it would be stored.
+    pub(crate) payload: String,
 }
 
 /// What a decision leads to when it is accepted.
@@ -269,8 +271,8 @@ impl Commands {
 }
 
 impl From<NewEvent> for Change {
-    fn from(NewEvent { stream, event_type: event, .. }: NewEvent) -> Self {
-        Self { noun: stream.aggregate_type, id: stream.aggregate_id, event }
+    fn from(NewEvent { stream, event_type: event, payload, .. }: NewEvent) -> Self {
+        Self { noun: stream.aggregate_type, id: stream.aggregate_id, event, payload }
     }
 }
 

@@ -159,6 +159,8 @@ pub enum Operation {
     UploadTrustCertificate,
     DisableTrustCertificate,
     EnableTrustCertificate,
+    RevokeTrustCertificate,
+    AttachCrl,
     ReadTrustCertificate,
     ReadIssuingCertificate,
     CreatePolicyGroup,

@@ -21,11 +21,11 @@ mod path;
 mod read;
 mod signature;
 
-pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT};
+pub use bundle::{MAX_BUNDLE, MAX_BUNDLE_TEXT, OneOf};
 pub use check::{
     check_partner_certificate, check_trust_certificate, issuer_findings, partner_path,
 };
-pub use crl::{MAX_CRL_TEXT, MAX_REVOKED, RevocationList};
+pub use crl::{MAX_CRL_TEXT, MAX_REVOKED, RevocationList, Revocations};
 pub use lint::lint;
 pub use path::{MAX_NAME_COMPARISONS, MAX_PATH, MAX_SIGNATURE_CHECKS};
 pub use read::MAX_TEXT;
@@ -296,6 +296,15 @@ pub struct TrustStore<'a> {
     pub anchors: &'a [Certificate],
     /// CAs below the roots.
     pub intermediates: &'a [Certificate],
+    /// What they take back.
+    pub revocations: &'a Revocations,
+}
+
+impl<'a> TrustStore<'a> {
+    /// A store whose CAs take nothing back.
+    pub fn new(anchors: &'a [Certificate], intermediates: &'a [Certificate]) -> Self {
+        Self { anchors, intermediates, revocations: Revocations::none() }
+    }
 }
 
 /// What an accepted trust certificate is.

@@ -13,6 +13,8 @@ use crate::certificate::{Certificate, CertificatePolicy, issuer_findings, lint};
 use crate::finding::Finding;
 use crate::reference::CertificateProfile;
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use fields::{issuer_key_id, key_id, to_be_signed};
 use thiserror::Error;
@@ -318,6 +320,14 @@ pub fn pkcs7(leaf_first: &[&Certificate]) -> Result<Vec<u8>, NotIssued> {
     let signed_data = element(SEQUENCE, &[&version, &none, &no_data, &certificates, &none])?;
     let content = element(CONTEXT_0, &[&signed_data])?;
     Ok(element(SEQUENCE, &[&PKCS7_SIGNED_DATA.to_der()?, &content])?)
+}
+
+/// The same bundle as text, which `.p7b` files and portals hold: base64 without line breaks.
+///
+/// # Errors
+/// Never for certificates that were read before.
+pub fn p7b(leaf_first: &[&Certificate]) -> Result<String, NotIssued> {
+    Ok(BASE64_STANDARD.encode(pkcs7(leaf_first)?))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::policy_request::{
 use crate::proposal::{self, Proposal, Proposed, ProposedAction};
 use crate::reference::{CredentialRule, Modality, PartnerType, TrustDomain};
 use crate::sbi::{self, Sbi, Software};
-use crate::trust_certificate::{self, TrustCertificate, TrustKind, Trusted};
+use crate::trust_certificate::{self, Crl, TrustCertificate, TrustKind, Trusted};
 use crate::{Decide, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::vec;
@@ -226,13 +226,24 @@ fn a_signing_intent() -> impl Strategy<Value = (SigningIntent, String)> {
 }
 
 fn a_trust_certificate_command() -> impl Strategy<Value = trust_certificate::Command> {
-    use trust_certificate::Command::{Disable, Enable, Expire, Upload};
+    use trust_certificate::Command::{AttachCrl, Disable, Enable, Expire, Revoke, Upload};
     prop_oneof![
         a_trusted().prop_map(Upload),
         a_reason().prop_map(Disable),
         a_reason().prop_map(Enable),
+        a_reason().prop_map(Revoke),
+        a_crl().prop_map(AttachCrl),
         an_instant().prop_map(|now| Expire { now }),
     ]
+}
+
+fn a_crl() -> impl Strategy<Value = Crl> {
+    (a_word(), vec(a_word(), 0..3)).prop_map(|(number, revoked)| Crl {
+        number,
+        this_update: DateTime::UNIX_EPOCH,
+        next_update: DateTime::UNIX_EPOCH,
+        revoked: revoked.into_iter().collect(),
+    })
 }
 
 fn a_trusted() -> impl Strategy<Value = Trusted> {

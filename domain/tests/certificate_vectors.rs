@@ -66,7 +66,7 @@ fn read(pem: &str) -> Result<Certificate, Vec<Finding>> {
 fn outcome(case: &Case) -> Result<(), Vec<Finding>> {
     let anchors: Vec<_> = case.trusted_certs.iter().map(|pem| read(pem).unwrap()).collect();
     let intermediates: Vec<_> = case.intermediates.iter().map(|pem| read(pem).unwrap()).collect();
-    let store = TrustStore { anchors: &anchors, intermediates: &intermediates };
+    let store = TrustStore::new(&anchors, &intermediates);
     let (now, policy) = (case.validation_time, CertificatePolicy::default());
     let target = read(&case.leaf)?;
     if case.profile == "ca" {

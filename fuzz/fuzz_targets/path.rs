@@ -16,7 +16,7 @@ libfuzzer_sys::fuzz_target!(|bundle: &[u8]| {
         elements(ders).filter_map(|der| fuzz::read(&STANDARD.encode(der))).collect();
     let Some((upload, store)) = certificates.split_first() else { return };
     let (anchors, intermediates) = store.split_at(store.len().min((*roots).into()));
-    judge(upload, TrustStore { anchors, intermediates });
+    judge(upload, TrustStore::new(anchors, intermediates));
 });
 
 fn judge(upload: &Certificate, store: TrustStore<'_>) {

@@ -8,6 +8,8 @@ create table ftm_chip (
   model                   text        not null,
   certificate_fingerprint text,
   certificate_expires_at  timestamptz,
+  certificate_serial      text,
+  certificate_path        jsonb       not null,
   certificates            jsonb       not null,
   next_expiry             timestamptz,
   created_at              timestamptz not null,
@@ -22,4 +24,5 @@ create index on ftm_chip (lower(make), id);
 create index on ftm_chip (lower(model), id);
 create index on ftm_chip (coalesce(certificate_expires_at, 'infinity'), id);
 create index on ftm_chip (certificate_expires_at, id);
+create index on ftm_chip using gin (certificate_path jsonb_path_ops);
 create index on ftm_chip (next_expiry) where next_expiry is not null;

@@ -13,6 +13,8 @@ create table partner (
   contacts                jsonb       not null,
   certificate_fingerprint text,
   certificate_expires_at  timestamptz,
+  certificate_serial      text,
+  certificate_path        jsonb       not null,
   certificates            jsonb       not null,
   next_expiry             timestamptz,
   created_at              timestamptz not null,
@@ -28,4 +30,5 @@ create index on partner (lower(id), id);
 create index on partner (policy_group_id);
 create index on partner (certificate_expires_at, id);
 create index on partner using gin (members);
+create index on partner using gin (certificate_path jsonb_path_ops);
 create index on partner (next_expiry) where next_expiry is not null;

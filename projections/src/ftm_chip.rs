@@ -35,6 +35,12 @@ pub struct Row {
     pub certificate_fingerprint: Option<String>,
     /// When the newest certificate or its counter-signed form ends, whichever is first.
     pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// The serial number of the newest certificate.
+    #[graphql(skip)]
+    pub certificate_serial: Option<String>,
+    /// The path of the newest certificate, to be searched.
+    #[graphql(skip)]
+    pub certificate_path: Vec<String>,
     /// All certificates that were accepted, newest first.
     #[graphql(skip)]
     pub certificates: Vec<PartnerCertificate>,
@@ -103,6 +109,8 @@ fn added(recorded: &RecordedOf<Row>) -> Option<Row> {
         model: chip.model.clone(),
         certificate_fingerprint: None,
         certificate_expires_at: None,
+        certificate_serial: None,
+        certificate_path: Vec::new(),
         certificates: Vec::new(),
         next_expiry: None,
         created_at: recorded.recorded_at,
@@ -118,7 +126,10 @@ impl Row {
         self.certificate_fingerprint = Some(accepted.fingerprint.clone());
         self.certificate_expires_at = Some(accepted.ends_at());
         self.next_expiry = self.certificate_expires_at;
-        self.certificates.insert(0, PartnerCertificate::accepted(accepted, at));
+        let certificate = PartnerCertificate::accepted(accepted, at);
+        self.certificate_serial = Some(certificate.serial.clone());
+        self.certificate_path.clone_from(&certificate.path);
+        self.certificates.insert(0, certificate);
     }
 
     fn tell(&mut self) {

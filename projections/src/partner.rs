@@ -55,6 +55,12 @@ pub struct Row {
     pub certificate_fingerprint: Option<String>,
     /// When the newest certificate that was not revoked ends, see its `validUntil`.
     pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// The serial number of the newest certificate.
+    #[graphql(skip)]
+    pub certificate_serial: Option<String>,
+    /// The path of the newest certificate, to be searched.
+    #[graphql(skip)]
+    pub certificate_path: Vec<String>,
     /// All certificates that were accepted, newest first.
     #[graphql(skip)]
     pub certificates: Vec<PartnerCertificate>,
@@ -147,6 +153,8 @@ fn registered(recorded: &RecordedOf<Row>) -> Option<Row> {
         contacts: BTreeMap::from([(ContactPurpose::Primary, registration.contact.reference)]),
         certificate_fingerprint: None,
         certificate_expires_at: None,
+        certificate_serial: None,
+        certificate_path: Vec::new(),
         certificates: Vec::new(),
         next_expiry: None,
         created_at: recorded.recorded_at,
@@ -179,6 +187,8 @@ impl Row {
         let newest = self.certificates.iter().find(|it| it.revoked_at.is_none());
         self.certificate_fingerprint = newest.map(|it| it.fingerprint.clone());
         self.certificate_expires_at = newest.map(|it| it.valid_until);
+        self.certificate_serial = newest.map(|it| it.serial.clone());
+        self.certificate_path = newest.map_or_else(Vec::new, |it| it.path.clone());
     }
 
     fn seat(&mut self, member: &Member) {

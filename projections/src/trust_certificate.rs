@@ -1,15 +1,21 @@
 //! Trust certificates, as they can be asked for.
 
+pub mod dependents;
+
 use crate::fold::{Fold, RecordedOf};
 use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use domain::certificate::Certificate;
 use domain::ids::TrustCertificateId;
 use domain::reference::TrustDomain;
-use domain::trust_certificate::{Event, TrustCertificate, TrustKind};
+use domain::trust_certificate::standing::Fact;
+use domain::trust_certificate::{
+    Crl, Event, TrustCertificate, TrustCertificateStatus, TrustKind, Trusted,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
-use strum::Display;
+use std::collections::{BTreeSet, HashMap};
 
 /// A root or intermediate certificate that is trusted in one domain.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -19,9 +25,9 @@ pub struct Row {
     pub id: TrustCertificateId,
     /// How many events it has had; give it as `expectedVersion`.
     pub version: i64,
-    /// Whether it is trusted now.
+    /// What was decided about it. Whether it is trusted, `trusted` tells.
     pub status: TrustCertificateStatus,
-    /// Why it was disabled or enabled.
+    /// Why it was disabled, enabled or revoked.
     pub status_reason: Option<String>,
     /// Where it is trusted.
     pub partner_domain: TrustDomain,
@@ -31,6 +37,10 @@ pub struct Row {
     pub fingerprint: String,
     /// Fingerprint of the certificate whose key verified this one; its own for a root.
     pub issuer_fingerprint: String,
+    /// SHA-256 of its key, lower-case hex.
+    pub key_fingerprint: String,
+    /// Its serial number, lower-case hex.
+    pub serial: String,
     /// The certificate, PEM.
     pub certificate_data: String,
     /// Its subject.
@@ -41,6 +51,17 @@ pub struct Row {
     pub valid_from: DateTime<Utc>,
     /// When it ends.
     pub valid_till: DateTime<Utc>,
+    /// The number of the attached revocation list, hex; null while there is none.
+    pub crl_number: Option<String>,
+    /// When that list was issued.
+    pub crl_this_update: Option<DateTime<Utc>>,
+    /// When the next list is due. The attached one holds until it comes.
+    pub crl_next_update: Option<DateTime<Utc>>,
+    /// How many certificates the attached list takes back.
+    pub crl_revoked_count: i32,
+    /// Their serial numbers.
+    #[graphql(skip)]
+    pub revoked_serials: BTreeSet<String>,
     /// When its end is to be told; nothing once it was.
     #[graphql(skip)]
     pub next_expiry: Option<DateTime<Utc>>,
@@ -50,17 +71,6 @@ pub struct Row {
     pub created_by: String,
     /// When anything happened last.
     pub updated_at: DateTime<Utc>,
-}
-
-/// Whether a certificate is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, Enum)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum TrustCertificateStatus {
-    /// Trusted, while its dates hold.
-    Active,
-    /// Not trusted for now.
-    Disabled,
 }
 
 impl Fold for Row {
@@ -82,6 +92,10 @@ impl Fold for Row {
             Event::Enabled { reason } => {
                 row.becomes(TrustCertificateStatus::Active, reason.as_str());
             }
+            Event::Revoked { reason } => {
+                row.becomes(TrustCertificateStatus::Revoked, reason.as_str());
+            }
+            Event::CrlAttached(crl) => row.attach(crl),
             Event::Expired { .. } => row.next_expiry = None,
         }
         Some(row)
@@ -90,6 +104,7 @@ impl Fold for Row {
 
 fn uploaded(recorded: &RecordedOf<Row>) -> Option<Row> {
     let Event::Uploaded(trusted) = &recorded.event else { return None };
+    let (key_fingerprint, serial) = key_and_serial(trusted);
     Some(Row {
         id: recorded.aggregate_id.as_str().into(),
         version: recorded.sequence,
@@ -99,11 +114,18 @@ fn uploaded(recorded: &RecordedOf<Row>) -> Option<Row> {
         kind: trusted.kind,
         fingerprint: trusted.fingerprint.clone(),
         issuer_fingerprint: trusted.issuer_fingerprint.clone(),
+        key_fingerprint,
+        serial,
         certificate_data: trusted.certificate.clone(),
         issued_to: trusted.subject.clone(),
         issued_by: trusted.issuer.clone(),
         valid_from: trusted.not_before,
         valid_till: trusted.not_after,
+        crl_number: None,
+        crl_this_update: None,
+        crl_next_update: None,
+        crl_revoked_count: 0,
+        revoked_serials: BTreeSet::new(),
         next_expiry: Some(trusted.not_after),
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
@@ -111,7 +133,21 @@ fn uploaded(recorded: &RecordedOf<Row>) -> Option<Row> {
     })
 }
 
+/// Read off the certificate, which was well-formed when it was accepted.
+fn key_and_serial(trusted: &Trusted) -> (String, String) {
+    let read = Certificate::read(&trusted.certificate, "");
+    read.map(|it| (it.spki_sha256(), it.serial())).unwrap_or_default()
+}
+
 impl Row {
+    fn attach(&mut self, crl: &Crl) {
+        self.crl_number = Some(crl.number.clone());
+        self.crl_this_update = Some(crl.this_update);
+        self.crl_next_update = Some(crl.next_update);
+        self.crl_revoked_count = i32::try_from(crl.revoked.len()).unwrap_or(i32::MAX);
+        self.revoked_serials.clone_from(&crl.revoked);
+    }
+
     fn becomes(&mut self, status: TrustCertificateStatus, reason: &str) {
         self.status = status;
         self.status_reason = Some(reason.to_owned());
@@ -197,14 +233,28 @@ pub async fn trusted(db: impl PgExecutor<'_>, domain: TrustDomain) -> crate::Res
     rows.into_iter().map(|row| Ok(serde_json::from_value(row)?)).collect()
 }
 
-/// The record of a certificate in a domain, whatever its state.
-pub async fn by_fingerprint(
+/// The records of certificates in a domain, whatever their states, by fingerprint.
+pub async fn by_fingerprints(
     db: impl PgExecutor<'_>,
     domain: TrustDomain,
-    fingerprint: &str,
-) -> crate::Result<Option<String>> {
-    let sql = "select id from read.trust_certificate \
-               where partner_domain = $1 and fingerprint = $2";
-    let query = sqlx::query_scalar(sql).bind(domain.to_string()).bind(fingerprint);
-    Ok(query.fetch_optional(db).await?)
+    fingerprints: &[String],
+) -> crate::Result<HashMap<String, String>> {
+    let sql = "select fingerprint, id from read.trust_certificate \
+               where partner_domain = $1 and fingerprint = any($2)";
+    let query = sqlx::query_as(sql).bind(domain.to_string()).bind(fingerprints);
+    let found: Vec<(String, String)> = query.fetch_all(db).await?;
+    Ok(found.into_iter().collect())
+}
+
+/// What is known of the certificates of these domains, for telling what is trusted.
+pub async fn facts(
+    db: impl PgExecutor<'_>,
+    domains: &[String],
+) -> crate::Result<Vec<(String, Fact)>> {
+    let sql = "select partner_domain, to_jsonb(f) from read.trust_certificate t, lateral (select \
+               t.id, t.fingerprint, t.issuer_fingerprint, t.key_fingerprint, t.serial, t.status, \
+               t.valid_from, t.valid_till, t.revoked_serials) f where partner_domain = any($1)";
+    let rows: Vec<(String, serde_json::Value)> =
+        sqlx::query_as(sql).bind(domains).fetch_all(db).await?;
+    rows.into_iter().map(|(domain, fact)| Ok((domain, serde_json::from_value(fact)?))).collect()
 }

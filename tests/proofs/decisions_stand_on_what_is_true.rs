@@ -115,6 +115,21 @@ async fn a_certificate_under_an_authority_disabled_meanwhile_is_not_accepted() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_its_authority_takes_back_meanwhile_is_not_accepted() {
+    let two = Two::nodes().await;
+    let bob = partner(&two.here, "bob");
+    bob.registers(&two.market.group).await.unwrap();
+    let certificate = two.market.authority.leaf(&bob.organization());
+    let trusted = two.market.admin.trusts(&two.market.authority).await.unwrap().id;
+    let crl = two.market.authority.takes_back(1, &[&certificate]);
+    let elsewhere = two.there(&two.market.admin);
+    let (uploaded, attached) =
+        two.overtaken(bob.uploads(&certificate), elsewhere.attaches(&trusted, &crl)).await;
+    attached.unwrap();
+    assert_eq!(codes(uploaded), ["CERTIFICATE_REVOKED"]);
+}
+
+#[tokio::test]
 async fn a_key_generated_while_its_partner_is_being_deactivated_does_not_survive() {
     let two = Two::nodes().await;
     two.market.approved_request().await;

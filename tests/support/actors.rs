@@ -37,7 +37,8 @@ use ::commands::policy_request::{
 use ::commands::proposal::{ConfirmProposal, RefuseProposal};
 use ::commands::sbi::{DeactivateSbi, RejectSbi};
 use ::commands::trust_certificate::{
-    DisableTrustCertificate, EnableTrustCertificate, UploadTrustCertificate,
+    AttachCrl, DisableTrustCertificate, EnableTrustCertificate, RevokeTrustCertificate,
+    UploadTrustCertificate, Uploaded,
 };
 use ::commands::{Commands, Done, Request, Result};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -365,12 +366,32 @@ impl Person {
         partner_domain: TrustDomain,
         authority: &Authority,
     ) -> Result<Done> {
+        Ok(self.trusts_all(partner_domain, &[authority]).await?.done)
+    }
+
+    /// Trusts several authorities at once, in this order.
+    pub async fn trusts_all(
+        &self,
+        partner_domain: TrustDomain,
+        authorities: &[&Authority],
+    ) -> Result<Uploaded> {
         let input = UploadTrustCertificate {
             partner_domain,
-            certificate_data: authority.pem(),
+            certificate_data: authorities.iter().map(|it| it.pem()).collect(),
             idempotency_key: self.idempotency_key.clone(),
         };
         self.node.upload_trust_certificate(&self.request(), &input).await
+    }
+
+    /// Attaches the list of an authority to its certificate.
+    pub async fn attaches(&self, certificate: &str, crl: &str) -> Result<Done> {
+        let input = AttachCrl {
+            trust_certificate_id: certificate.into(),
+            crl_data: crl.to_owned(),
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.attach_crl(&self.request(), &input).await
     }
 
     /// Creates a policy group.
@@ -753,6 +774,8 @@ verbs! {
     disables: disable_trust_certificate(DisableTrustCertificate, trust_certificate_id);
     /// Trusts a certificate again.
     enables: enable_trust_certificate(EnableTrustCertificate, trust_certificate_id);
+    /// Trusts a certificate never again.
+    revokes_trust: revoke_trust_certificate(RevokeTrustCertificate, trust_certificate_id);
     /// Closes a policy group.
     closes_group: deactivate_policy_group(DeactivatePolicyGroup, policy_group_id);
     /// Opens a policy group again.
@@ -1023,6 +1046,11 @@ impl Market {
         self.admin.trusts(&issuer).await.unwrap();
         self.admin.disables(&trusted).await.unwrap();
         self.admin.enables(&trusted).await.unwrap();
+        let (old, below) = (Authority::root("AUTH Old Root"), root.intermediate("AUTH Old CA"));
+        let old_root = self.admin.trusts_all(TrustDomain::Auth, &[&below, &old]).await.unwrap();
+        self.admin.revokes_trust(old_root.certificates[1].id.as_str()).await.unwrap();
+        let crl = root.takes_back(1, &[below.certificate()]);
+        self.admin.attaches(&trusted, &crl).await.unwrap();
         issuer
     }
 

@@ -1,6 +1,8 @@
 //! Real certificates: authorities that sign with ECDSA in this process, or with RSA through
 //! OpenSSL, as most partners' authorities do.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::certificate::Certificate;
 use domain::issuance::{
@@ -10,8 +12,16 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use x509_cert::der::asn1::{Any, Null, ObjectIdentifier};
+use x509_cert::Version;
+use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
+use x509_cert::der::asn1::{Any, BitString, Null, ObjectIdentifier, Uint, UtcTime};
+use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::ext::AsExtension as _;
+use x509_cert::ext::pkix::CrlNumber;
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::time::Time;
 
 /// RFC 4055, 5
 const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
@@ -64,6 +74,42 @@ impl Authority {
     /// The certificate of another organisation for the key of `certificate`.
     pub fn same_key(&self, certificate: &Certificate, organization: &str) -> Certificate {
         self.issues(organization, organization, certificate.spki(), Usage::EndEntity)
+    }
+
+    /// Its list of what it takes back, base64 of DER.
+    pub fn takes_back(&self, number: u32, certificates: &[&Certificate]) -> String {
+        let time = |at: DateTime<Utc>| {
+            let since = std::time::Duration::from_secs(u64::try_from(at.timestamp()).unwrap());
+            Time::UtcTime(UtcTime::from_unix_duration(since).unwrap())
+        };
+        let at = time(today());
+        let revoked = |it: &&Certificate| RevokedCert {
+            serial_number: SerialNumber::new(&hex::decode(it.serial()).unwrap()).unwrap(),
+            revocation_date: at,
+            crl_entry_extensions: None,
+        };
+        let number = CrlNumber(Uint::new(&number.to_be_bytes()).unwrap());
+        let list = TbsCertList {
+            version: Version::V2,
+            signature: self.key.algorithm(),
+            issuer: Name::from_der(self.certificate.subject_der()).unwrap(),
+            this_update: at,
+            next_update: Some(time(today() + TimeDelta::days(30))),
+            revoked_certificates: Some(certificates.iter().map(revoked).collect()),
+            crl_extensions: Some(vec![number.to_extension(&Name::default(), &[]).unwrap()]),
+        };
+        let signature = self.key.sign(&list.to_der().unwrap()).unwrap();
+        let signed = CertificateList {
+            tbs_cert_list: list,
+            signature_algorithm: self.key.algorithm(),
+            signature: BitString::from_bytes(&signature).unwrap(),
+        };
+        BASE64_STANDARD.encode(signed.to_der().unwrap())
+    }
+
+    /// Its own certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
     }
 
     /// Its own certificate, PEM.

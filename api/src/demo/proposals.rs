@@ -61,6 +61,6 @@ impl Office {
         let root = Authority::root(self.seed, TrustDomain::Auth, name)?;
         let input =
             UploadTrustCertificate { idempotency_key: Some(self.key(wish)), ..root.trusted() };
-        Ok(self.commands.upload_trust_certificate(&staff(), &input).await?.id.as_str().into())
+        Ok(self.commands.upload_trust_certificate(&staff(), &input).await?.done.id.as_str().into())
     }
 }

@@ -22,27 +22,27 @@ const MALFORMED: Refusal = (
 
 impl Certificate {
     /// Reads the certificates of a PEM file or of a PKCS#7 bundle, PEM or base64 of DER; at most
-    /// [`MAX_BUNDLE`], in the order in which they stand there. What stands between PEM blocks is
-    /// passed over (RFC 7468, 2). One certificate alone is a bundle too.
+    /// [`MAX_BUNDLE`], in the order in which they stand there, each with the field that names it:
+    /// `certificateData[2]`. What stands between PEM blocks is passed over (RFC 7468, 2). One
+    /// certificate alone is a bundle too, without a number.
     ///
     /// # Errors
-    /// What was sent instead, or all that is wrong with the certificates, each under its number:
-    /// `certificateData[2]`.
-    pub fn read_bundle(text: &str, field: &str) -> Result<Vec<Self>, Vec<Finding>> {
+    /// What was sent instead.
+    pub fn read_bundle(text: &str, field: &str) -> Result<Vec<(String, OneOf)>, Vec<Finding>> {
         let whole = |(code, message)| vec![Finding::new(code, field, message)];
         let parts = parts(text).map_err(whole)?;
         let alone = parts.len() == 1;
-        let (mut certificates, mut findings) = (Vec::new(), Vec::new());
-        for (number, part) in parts.into_iter().enumerate() {
+        let each = parts.into_iter().enumerate().map(|(number, part)| {
             let field = if alone { field.to_owned() } else { format!("{field}[{number}]") };
-            match part.read(&field) {
-                Ok(certificate) => certificates.push(certificate),
-                Err(found) => findings.extend(found),
-            }
-        }
-        if findings.is_empty() { Ok(certificates) } else { Err(findings) }
+            let read = part.read(&field);
+            (field, read)
+        });
+        Ok(each.collect())
     }
 }
+
+/// One certificate of a bundle, or what is wrong with it.
+pub type OneOf = Result<Certificate, Vec<Finding>>;
 
 /// One certificate of an upload, not read yet.
 enum Part<'a> {
@@ -121,8 +121,17 @@ mod tests {
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
 
+    /// All certificates, or all that is wrong.
+    fn read(text: &str) -> Result<Vec<Certificate>, Vec<Finding>> {
+        let (mut certificates, mut findings) = (Vec::new(), Vec::new());
+        for (_, read) in Certificate::read_bundle(text, "f")? {
+            read.map_or_else(|it| findings.extend(it), |it| certificates.push(it));
+        }
+        if findings.is_empty() { Ok(certificates) } else { Err(findings) }
+    }
+
     fn codes(text: &str) -> Vec<String> {
-        let findings = Certificate::read_bundle(text, "f").unwrap_err();
+        let findings = read(text).unwrap_err();
         findings.iter().map(|it| format!("{}: {}", it.field, it.code)).collect()
     }
 
@@ -141,9 +150,9 @@ mod tests {
         let der = BASE64_STANDARD.encode(issuance::pkcs7(&[&other, &root]).unwrap());
         let marked = format!("-----BEGIN PKCS7-----\n{der}\n-----END PKCS7-----\n");
         for text in [pem, der, marked] {
-            assert_eq!(Certificate::read_bundle(&text, "f"), Ok(vec![other.clone(), root.clone()]));
+            assert_eq!(read(&text), Ok(vec![other.clone(), root.clone()]));
         }
-        assert_eq!(Certificate::read_bundle(&root.pem(), "f"), Ok(vec![root]));
+        assert_eq!(read(&root.pem()), Ok(vec![root]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::read::{self, Refusal};
 use super::{Certificate, CertificatePolicy, Signed, instant, signature};
 use crate::finding::Finding;
 use chrono::{DateTime, Utc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::prelude::{FromDer, RevokedCertificate};
 use x509_parser::revocation_list::CertificateRevocationList;
@@ -137,6 +137,37 @@ impl RevocationList {
             let message = "A newer list of this CA is attached already.";
             ("CRL_OLDER", message.to_owned())
         })
+    }
+}
+
+/// What the CAs of a trust store take back. A CA is its key: what it takes back, no other certificate
+/// of the same CA vouches for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revocations(BTreeMap<String, BTreeSet<String>>);
+
+impl Revocations {
+    /// Nothing is taken back.
+    pub(super) fn none() -> &'static Self {
+        static NONE: Revocations = Revocations(BTreeMap::new());
+        &NONE
+    }
+
+    /// Adds the list of the CA whose key has this SHA-256.
+    pub fn add(&mut self, key_sha256: String, serials: impl IntoIterator<Item = String>) {
+        let mut serials = serials.into_iter().peekable();
+        if serials.peek().is_some() {
+            self.0.entry(key_sha256).or_default().extend(serials);
+        }
+    }
+
+    /// Whether the CA whose key has this SHA-256 takes back what it issued under `serial`.
+    pub fn hold(&self, key_sha256: &str, serial: &str) -> bool {
+        self.0.get(key_sha256).is_some_and(|serials| serials.contains(serial))
+    }
+
+    /// Whether `issuer` takes back `child`, which it has issued.
+    pub(super) fn strike(&self, issuer: &Certificate, child: &Certificate) -> bool {
+        !self.0.is_empty() && self.hold(&issuer.spki_sha256(), &child.serial())
     }
 }
 

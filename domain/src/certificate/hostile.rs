@@ -100,7 +100,7 @@ fn upload() -> Certificate {
 #[test]
 fn a_thicket_of_ways_without_a_root_is_left_in_time() {
     let (thicket, unrelated) = (thicket(8, 6), [root("Root", 90)]);
-    let store = TrustStore { anchors: &unrelated, intermediates: &thicket };
+    let store = TrustStore::new(&unrelated, &thicket);
     let done = by_partner(&filled(&upload(), 1, 0), store);
     assert_eq!(done.codes(), ["PATH_BUDGET"]);
     assert!(done.signatures > MAX_SIGNATURE_CHECKS / 2, "it was meant to be hard");
@@ -116,7 +116,7 @@ fn a_root_above_the_longest_path_is_not_reached() {
     for (levels, found) in [(MAX_PATH - 2, true), (MAX_PATH - 1, false)] {
         let top = u8::try_from(levels).unwrap();
         let anchors = [root(&format!("CA {top}"), top + 1)];
-        let store = TrustStore { anchors: &anchors, intermediates: &thicket[..levels] };
+        let store = TrustStore::new(&anchors, &thicket[..levels]);
         let done = by_partner(&filled(&upload(), 1, 0), store);
         assert_eq!(done.answer.as_ref().map(Vec::len).ok(), found.then_some(MAX_PATH));
         assert_eq!(done.codes().is_empty(), found);
@@ -128,7 +128,7 @@ fn a_root_above_the_longest_path_is_not_reached() {
 fn a_crowd_of_namesakes_is_not_asked_one_by_one() {
     let crowd: Vec<_> = (3..=255).map(|seed| root("CA 0", seed)).collect();
     let crowd = [crowd.as_slice(), &crowd].concat();
-    let done = by_partner(&upload(), TrustStore { anchors: &crowd, intermediates: &[] });
+    let done = by_partner(&upload(), TrustStore::new(&crowd, &[]));
     assert_eq!(done.codes(), ["PATH_BUDGET"]);
     assert!(done.signatures >= MAX_SIGNATURE_CHECKS, "it was meant to be hard");
     done.stays_within_the_limits();
@@ -164,8 +164,7 @@ fn named(certificate: &Certificate, issuer_seed: u8, count: usize) -> Certificat
 fn a_flood_of_names_and_constraints_is_compared_within_the_limit() {
     // As many as fit into a certificate: 500 constraints, 700 names.
     let top = excluding(&root("CA 0", 1), 1, 500);
-    let done =
-        by_partner(&named(&upload(), 1, 700), TrustStore { anchors: &[top], intermediates: &[] });
+    let done = by_partner(&named(&upload(), 1, 700), TrustStore::new(&[top], &[]));
     assert_eq!((done.codes(), done.comparisons), (vec!["PATH_BUDGET"], 0));
 }
 
@@ -177,7 +176,7 @@ fn every_way_draws_on_the_same_budget_of_comparisons() {
         excluding(&ca, level + 2, 90)
     };
     let intermediates: Vec<_> = (0..8).flat_map(|level| vec![ca(level); 6]).collect();
-    let store = TrustStore { anchors: &[], intermediates: &intermediates };
+    let store = TrustStore::new(&[], &intermediates);
     let done = by_partner(&named(&upload(), 1, 90), store);
     assert_eq!(done.codes(), ["PATH_BUDGET"]);
     assert!(done.comparisons > MAX_NAME_COMPARISONS / 2, "it was meant to be hard: {done:?}");

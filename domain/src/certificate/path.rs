@@ -132,7 +132,9 @@ impl<'a> Search<'a> {
             self.keep((Stage::SignatureWrong, path.len()), finding);
             return false;
         }
-        let fault = self.fault_of(issuer).or_else(|| self.fault_above(path, issuer));
+        let fault = self.fault_of(issuer);
+        let fault = fault.or_else(|| self.revocation_by(issuer, child));
+        let fault = fault.or_else(|| self.fault_above(path, issuer));
         let sound = fault.is_none();
         if let Some(finding) = fault {
             self.keep((Stage::IssuerRefused, path.len()), finding);
@@ -155,6 +157,14 @@ impl<'a> Search<'a> {
             findings.into_iter().next().map(|finding| ca_refused(ca, &finding, field))
         });
         judged.clone()
+    }
+
+    /// Whether `issuer` takes back what it has issued: `child`, or itself when it is a root.
+    fn revocation_by(&self, issuer: &Certificate, child: &Certificate) -> Option<Finding> {
+        let itself = issuer.is_self_issued().then_some(issuer);
+        let mut judged = std::iter::once(child).chain(itself);
+        let struck = judged.find(|it| self.store.revocations.strike(issuer, it))?;
+        Some(revoked(struck, issuer, self.field))
     }
 
     /// What forbids `issuer` to stand above `path`.
@@ -280,6 +290,19 @@ fn ca_refused(ca: &Certificate, finding: &Finding, field: &str) -> Finding {
     let message =
         format!("The CA \"{}\" in the chain cannot be used. {}", ca.subject(), finding.message);
     chain_finding("CHAIN_CERTIFICATE_REFUSED", ca, field, message).with("reason", finding.code)
+}
+
+fn revoked(child: &Certificate, issuer: &Certificate, field: &str) -> Finding {
+    let message = format!(
+        "The CA \"{}\" has taken back the certificate of \"{}\" with the serial number {}. Have a new \
+        one issued, for a new key.",
+        issuer.subject(),
+        child.subject(),
+        child.serial()
+    );
+    chain_finding("CERTIFICATE_REVOKED", child, field, message)
+        .with("issuer", issuer.subject())
+        .with("serial", child.serial())
 }
 
 fn path_too_long(issuer: &Certificate, field: &str) -> Finding {

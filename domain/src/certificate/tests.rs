@@ -2,8 +2,8 @@
 //! which is then signed again, so that it is the only one.
 
 use super::{
-    Certificate, CertificatePolicy, MAX_PATH, TrustKind, TrustStore, check_partner_certificate,
-    check_trust_certificate, lint,
+    Certificate, CertificatePolicy, MAX_PATH, Revocations, TrustKind, TrustStore,
+    check_partner_certificate, check_trust_certificate, lint,
 };
 use crate::finding::Finding;
 use crate::issuance::{self, Draft, EcdsaP256Signer, Signer, Subject, Usage};
@@ -117,7 +117,7 @@ fn lint_codes(certificate: &Certificate) -> Vec<&'static str> {
 }
 
 fn store<'a>(anchors: &'a [Certificate], intermediates: &'a [Certificate]) -> TrustStore<'a> {
-    TrustStore { anchors, intermediates }
+    TrustStore::new(anchors, intermediates)
 }
 
 fn trust(certificate: &Certificate, store: TrustStore<'_>) -> Result<TrustKind, Vec<&'static str>> {
@@ -319,6 +319,58 @@ fn all_findings_come_together_and_name_the_field() {
     ];
     assert_eq!(codes(&findings), expected);
     assert!(findings.iter().all(|finding| finding.field == FIELD));
+}
+
+/// What the CA with key `seed` takes back: every certificate made here has the same serial number.
+fn taken_back_by(seed: u8) -> Revocations {
+    let mut revocations = Revocations::default();
+    revocations.add(root("", seed).spki_sha256(), ["07".repeat(16)]);
+    revocations
+}
+
+#[test]
+fn what_its_ca_takes_back_is_refused_by_its_name() {
+    let (roots, ca) =
+        ([root("Root", 1)], |name, seed, by: &Certificate| issued(name, seed, CA, by, 1));
+    let intermediates = [ca("CA", 2, &roots[0])];
+    let leaf = issued("leaf", 3, Usage::EndEntity, &intermediates[0], 2);
+    let told = |seed| {
+        let revocations = &taken_back_by(seed);
+        let store = TrustStore { revocations, ..store(&roots, &intermediates) };
+        let end_entity = CertificateProfile::EndEntity;
+        let findings = partner_findings(&leaf, end_entity, store).err().unwrap_or_default();
+        findings.iter().map(|it| (it.code, it.params["sha256"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(2), [("CERTIFICATE_REVOKED", leaf.sha256())]);
+    assert_eq!(told(3), []);
+    let itself = told(1)[0].clone();
+    assert_eq!(itself, ("CERTIFICATE_REVOKED", intermediates[0].sha256()));
+    let revocations = &taken_back_by(1);
+    let by_root = TrustStore { revocations, ..store(&roots, &[]) };
+    assert_eq!(trust(&intermediates[0], by_root), Err(vec!["CERTIFICATE_REVOKED"]));
+}
+
+#[test]
+fn another_certificate_of_the_ca_does_not_vouch_for_what_it_takes_back() {
+    let roots = [root("Root", 1), root("Other root", 4)];
+    let intermediates = [issued("CA", 2, CA, &roots[0], 1), issued("CA", 2, CA, &roots[1], 4)];
+    let leaf = issued("leaf", 3, Usage::EndEntity, &intermediates[0], 2);
+    let revocations = &taken_back_by(2);
+    let store = TrustStore { revocations, ..store(&roots, &intermediates) };
+    assert_eq!(partner(&leaf, store), Err(vec!["CERTIFICATE_REVOKED"]));
+}
+
+#[test]
+fn where_one_way_was_taken_back_another_one_is_found() {
+    let roots = [root("Root", 1), root("Other root", 4)];
+    let intermediates = [issued("CA", 2, CA, &roots[0], 1), issued("CA", 2, CA, &roots[1], 4)];
+    let leaf = issued("leaf", 3, Usage::EndEntity, &intermediates[0], 2);
+    for (seed, way) in [(1, 1), (4, 0)] {
+        let revocations = &taken_back_by(seed);
+        let store = TrustStore { revocations, ..store(&roots, &intermediates) };
+        let expected = [&leaf, &intermediates[way], &roots[way]].map(Certificate::sha256);
+        assert_eq!(partner(&leaf, store), Ok(expected.to_vec()));
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn answer(chain: &Chain<'_>, sent: &Sent) -> Result<(), Vec<Finding>> {
     let anchors = sent.root.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let intermediates = sent.others.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let target = read(&sent.target)?;
-    let store = TrustStore { anchors: &anchors, intermediates: &intermediates };
+    let store = TrustStore::new(&anchors, &intermediates);
     // How long a certificate must live on is our policy and nobody else's.
     let policy =
         CertificatePolicy { trust_months_left: 0, partner_days_left: 0, ..Default::default() };

@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
+use domain::certificate::Certificate;
 use domain::partner::AcceptedCertificate;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct PartnerCertificate {
     /// SHA-256 of the certificate, lower-case hex.
     pub fingerprint: String,
+    /// Its serial number, lower-case hex.
+    #[graphql(name = "serialNumber")]
+    pub serial: String,
     /// The certificate as the partner sent it, PEM.
     pub certificate_data: String,
     /// The counter-signed certificate, PEM.
@@ -54,8 +58,10 @@ pub enum CertificateStatus {
 impl PartnerCertificate {
     /// A certificate as it was accepted at an instant.
     pub(crate) fn accepted(accepted: &AcceptedCertificate, at: DateTime<Utc>) -> Self {
+        let read = Certificate::read(&accepted.certificate, "");
         Self {
             fingerprint: accepted.fingerprint.clone(),
+            serial: read.map(|it| it.serial()).unwrap_or_default(),
             certificate_data: accepted.certificate.clone(),
             signed_certificate_data: accepted.signed_certificate.clone(),
             path: accepted.path.clone(),
