@@ -10,8 +10,8 @@
 use crate::aggregate::{Decide, Expires};
 use crate::ids::PartnerId;
 use crate::text::{Checks, squeezed};
-use crate::{Finding, Reason};
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use crate::{Finding, Reason, time};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -40,7 +40,7 @@ pub fn expiry(
     wished: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let expires_at = stored(wished.unwrap_or(now + DEFAULT_LIFE));
+    let expires_at = time::stored(wished.unwrap_or(now + DEFAULT_LIFE));
     checks.add_if(expires_at <= now, || {
         Finding::new("EXPIRY_IN_THE_PAST", "expiresAt", "The key would have expired already.")
     });
@@ -51,25 +51,14 @@ pub fn expiry(
     expires_at
 }
 
-/// A checked end of an overlap: within [`MAX_OVERLAP`]. What is over already ends at once, so that
-/// nobody has to guess our clock.
+/// A checked end of an overlap: within [`MAX_OVERLAP`]. A time that has passed means at once.
 pub fn overlap(
     checks: &mut Checks,
     wished: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let until = stored(wished.unwrap_or(now + DEFAULT_OVERLAP));
-    checks.add_if(until > now + MAX_OVERLAP, || {
-        let message = "A key lives at most 30 days beside its successor.";
-        let days = MAX_OVERLAP.num_days();
-        Finding::new("OVERLAP_TOO_LONG", "overlapUntil", message).with("maxDays", days)
-    });
-    until.max(stored(now))
-}
-
-/// A time as the read tables can hold it, so that they say the same as the event.
-fn stored(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.trunc_subsecs(6)
+    let message = "A key lives at most 30 days beside its successor.";
+    time::overlap(checks, wished.unwrap_or(now + DEFAULT_OVERLAP), now, MAX_OVERLAP, message)
 }
 
 /// A kind of key: what tells it from the others.

@@ -41,6 +41,7 @@ pub mod reference;
 pub mod sbi;
 pub mod secret;
 pub mod text;
+pub mod time;
 pub mod trust_certificate;
 
 pub use aggregate::{Decide, Reason};

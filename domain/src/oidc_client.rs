@@ -18,10 +18,10 @@ use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::{OidcClientId, PartnerId, PolicyId};
 use crate::jwk::Jwk;
 use crate::text::Checks;
-use crate::{Finding, Reason};
+use crate::{Finding, Reason, time};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strum::{IntoStaticStr, VariantNames};
@@ -112,20 +112,14 @@ pub fn client_id(key: &Jwk) -> OidcClientId {
     BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes())).as_str().into()
 }
 
-/// A checked end of the older key, in whole microseconds as PostgreSQL keeps it: within
-/// [`MAX_OVERLAP`]. A time that has passed means at once.
+/// A checked end of the older key: within [`MAX_OVERLAP`]. A time that has passed means at once.
 pub fn overlap(
     checks: &mut Checks,
     wished: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let until = wished.unwrap_or(now + DEFAULT_OVERLAP).max(now).trunc_subsecs(6);
-    checks.add_if(until > now + MAX_OVERLAP, || {
-        let message = "The older key can stay live for at most 30 days.";
-        Finding::new("OVERLAP_TOO_LONG", "overlapUntil", message)
-            .with("maxDays", MAX_OVERLAP.num_days())
-    });
-    until
+    let message = "The older key can stay live for at most 30 days.";
+    time::overlap(checks, wished.unwrap_or(now + DEFAULT_OVERLAP), now, MAX_OVERLAP, message)
 }
 
 /// What happened to a client. Stored for ever: add variants and optional fields, never rename or

@@ -7,8 +7,8 @@ use crate::actor::Operation;
 use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::PartnerId;
 use crate::text::{Checks, squeezed};
-use crate::{Finding, Reason};
-use chrono::{DateTime, Months, SubsecRound as _, Utc};
+use crate::{Finding, Reason, time};
+use chrono::{DateTime, Months, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -57,8 +57,8 @@ impl Software {
     /// as in PostgreSQL, so that the log and the read tables tell the same one.
     pub fn new(typed: Self, now: DateTime<Utc>) -> Result<Self, Vec<Finding>> {
         let typed = Self {
-            sw_create_date_time: typed.sw_create_date_time.trunc_subsecs(6),
-            sw_expiry_date_time: typed.sw_expiry_date_time.trunc_subsecs(6),
+            sw_create_date_time: time::stored(typed.sw_create_date_time),
+            sw_expiry_date_time: time::stored(typed.sw_expiry_date_time),
             ..typed
         };
         let mut checks = Checks::default();

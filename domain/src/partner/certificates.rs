@@ -1,10 +1,10 @@
 //! The certificates of a partner or of a chip: what we intend to sign, what was accepted, how one
 //! takes the place of another, and which must never be used again.
 
-use crate::Finding;
 use crate::issuance::Terms;
 use crate::text::Checks;
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use crate::time;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// How long an older certificate stays valid beside a newer one at most, when anybody says.
@@ -91,20 +91,15 @@ impl AcceptedCertificate {
     }
 }
 
-/// A checked end of the older certificates, in whole microseconds as the read tables keep it:
-/// within [`MAX_OVERLAP`]. A time that has passed means at once; nothing leaves them their own end.
+/// A checked end of the older certificates: within [`MAX_OVERLAP`]. A time that has passed means at
+/// once; nothing leaves them their own end.
 pub fn overlap(
     checks: &mut Checks,
     wished: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    let until = wished?.max(now).trunc_subsecs(6);
-    checks.add_if(until > now + MAX_OVERLAP, || {
-        let message = "The older certificate can stay valid for at most 90 days.";
-        Finding::new("OVERLAP_TOO_LONG", "overlapUntil", message)
-            .with("maxDays", MAX_OVERLAP.num_days())
-    });
-    Some(until)
+    let message = "The older certificate can stay valid for at most 90 days.";
+    Some(time::overlap(checks, wished?, now, MAX_OVERLAP, message))
 }
 
 /// What later decisions need to know of the certificates of a partner or chip.
