@@ -2,7 +2,7 @@
 //! is told by its own `expires_at`, whether this runs or not.
 
 use crate::event_store::StreamId;
-use crate::{Commands, Input, Request, Result, now};
+use crate::{Commands, Request, Result, input, now};
 use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
@@ -31,16 +31,7 @@ const AT_ONCE: usize = 64;
 /// Something has expired. Repeating it tells nothing twice, so several nodes do no harm.
 #[derive(Debug, Serialize)]
 struct Expire;
-
-impl Input for Expire {
-    const MUTATION: &'static str = "expire";
-    fn idempotency_key(&self) -> Option<&str> {
-        None
-    }
-    fn expected_version(&self) -> Option<i64> {
-        None
-    }
-}
+input!(Expire, "expire", system);
 
 /// A noun whose read table has the column `next_expiry`: the next instant at which the log is to be
 /// told something, null when there is none.

@@ -1,7 +1,7 @@
 //! What an installation does with itself when a node starts.
 
 use crate::event_store::StreamId;
-use crate::{Commands, Input, Request, Result};
+use crate::{Commands, Request, Result, input};
 use domain::actor::Actor;
 use domain::installation::{Command, Fingerprints, ID, Installation};
 use serde::Serialize;
@@ -9,16 +9,7 @@ use serde::Serialize;
 /// The keys that a node brings.
 #[derive(Debug, Serialize)]
 struct AdoptKeys(Fingerprints);
-
-impl Input for AdoptKeys {
-    const MUTATION: &'static str = "adoptKeys";
-    fn idempotency_key(&self) -> Option<&str> {
-        None
-    }
-    fn expected_version(&self) -> Option<i64> {
-        None
-    }
-}
+input!(AdoptKeys, "adoptKeys", system);
 
 impl Commands {
     /// Tells the log which keys are in use, or refuses to work with others.

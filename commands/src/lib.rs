@@ -128,8 +128,20 @@ pub trait Input: serde::Serialize + Sync {
     fn expected_version(&self) -> Option<i64>;
 }
 
-/// Says which mutation an input struct belongs to. New objects have no version to expect.
+/// Says which mutation an input struct belongs to. New objects have no version to expect; what the
+/// system itself wishes carries nothing beside its fields.
 macro_rules! input {
+    ($name:ident, $mutation:literal, system) => {
+        impl $crate::Input for $name {
+            const MUTATION: &'static str = $mutation;
+            fn idempotency_key(&self) -> Option<&str> {
+                None
+            }
+            fn expected_version(&self) -> Option<i64> {
+                None
+            }
+        }
+    };
     ($name:ident, $mutation:literal, new) => {
         impl $crate::Input for $name {
             const MUTATION: &'static str = $mutation;
