@@ -12,6 +12,7 @@ use crate::unit::{Decided, Stream, Unit};
 use crate::{Commands, Done, Error, Request, Result, input};
 use async_graphql::InputObject;
 use domain::Reason;
+use domain::actor::Operation;
 use domain::ids::ProposalId;
 use domain::proposal::{Command, MAX_WAIT, Proposal, Proposed, ProposedAction, Refusal};
 use serde::Serialize;
@@ -55,7 +56,7 @@ impl Commands {
     ) -> Result<Done> {
         let id = input.proposal_id.as_str();
         self.run(request, input, StreamId::of::<Proposal>(id), |unit| async move {
-            let (mut proposal, proposed) = permitted(&unit, id).await?;
+            let (mut proposal, proposed) = permitted(&unit, Operation::ConfirmProposal, id).await?;
             let by = unit.actor().subject.clone();
             if unit.decide(&mut proposal, Command::Confirm { by, now: unit.now })? {
                 unit.because_of(&proposal);
@@ -70,7 +71,7 @@ impl Commands {
     pub async fn refuse_proposal(&self, request: &Request, input: &RefuseProposal) -> Result<Done> {
         let id = input.proposal_id.as_str();
         self.run(request, input, StreamId::of::<Proposal>(id), |unit| async move {
-            let (mut proposal, _) = permitted(&unit, id).await?;
+            let (mut proposal, _) = permitted(&unit, Operation::RefuseProposal, id).await?;
             let reason = Reason::new("reason", &input.reason)?;
             unit.decide(&mut proposal, Command::Refuse { reason, now: unit.now })?;
             Ok(proposal.done())
@@ -80,8 +81,12 @@ impl Commands {
 }
 
 /// The proposal, for those who might have given the command themselves.
-async fn permitted(unit: &Unit, id: &str) -> Result<(Stream<Proposal>, Proposed)> {
-    unit.permit(domain::actor::Operation::ConfirmProposal)?;
+async fn permitted(
+    unit: &Unit,
+    operation: Operation,
+    id: &str,
+) -> Result<(Stream<Proposal>, Proposed)> {
+    unit.permit(operation)?;
     let proposal = unit.load::<Proposal>(id).await?;
     let proposed = proposal.proposed().ok_or(Vec::from(Refusal::ProposalNotFound))?.clone();
     unit.permit(proposed.action.operation())?;
