@@ -5,15 +5,13 @@ use crate::caller::caller;
 use crate::errors::{Result, ToldFinding, answer};
 use crate::trust_certificate::facts;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use commands::Error;
 use commands::partner::{CertificateChallenge, CertificateCheck, PathLink, ToBeIssued};
 use domain::actor::Operation;
 use domain::certificate::Certificate;
 use domain::ids::PartnerId;
-use domain::issuance::pkcs7;
+use domain::issuance::p7b;
 use domain::reference::TrustDomain;
 use domain::trust_certificate::standing::{Accepted, UntrustedReason};
 use projections::partner::{CertificateStatus, PartnerCertificate as Row};
@@ -60,8 +58,8 @@ impl PartnerCertificate {
         let signed = read(ctx, &self.row.signed_certificate_data)?;
         let mut issuers = caller(ctx).commands.keys().issuers();
         let Some(issuer) = issuers.find(|it| signed.is_signed_by(it)) else { return Ok(None) };
-        let bundle = pkcs7(&[&signed, issuer]).map_err(|problem| Error::Fault(problem.into()));
-        Ok(Some(STANDARD.encode(answer(ctx, bundle)?)))
+        let bundle = p7b(&[&signed, issuer]).map_err(|problem| Error::Fault(problem.into()));
+        answer(ctx, bundle).map(Some)
     }
 }
 
