@@ -123,7 +123,7 @@ pub struct UpdatePartner {
 }
 input!(UpdatePartner, "updatePartner");
 
-/// The fence of everything a partner holds: requests, keys, licences and clients.
+/// The fence of everything a partner holds: requests, keys, licences, clients, SBIs, devices, chips.
 pub(crate) fn holds(partner: &str) -> String {
     format!("partner/{partner}:holds")
 }

@@ -55,10 +55,10 @@ pub struct Row {
     pub certificate_fingerprint: Option<String>,
     /// When the newest certificate that was not revoked ends, see its `validUntil`.
     pub certificate_expires_at: Option<DateTime<Utc>>,
-    /// The serial number of the newest certificate.
+    /// The serial number of the newest certificate that was not revoked.
     #[graphql(skip)]
     pub certificate_serial: Option<String>,
-    /// The path of the newest certificate, to be searched.
+    /// The path of the newest certificate that was not revoked, to be searched.
     #[graphql(skip)]
     pub certificate_path: Vec<String>,
     /// All certificates that were accepted, newest first.
