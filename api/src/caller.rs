@@ -1,9 +1,11 @@
 //! Who asks, and what a request carries through its resolvers.
 
+use crate::auth;
 use crate::errors::{Result, answer};
+use crate::server::Node;
 use async_graphql::Context;
 use commands::{Commands, Error, Request};
-use domain::actor::{MemberRole, Operation};
+use domain::actor::{Actor, MemberRole, Operation};
 use domain::ids::PartnerId;
 use projections::Viewer;
 use sqlx::PgPool;
@@ -24,7 +26,35 @@ pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
     ctx.data_unchecked()
 }
 
+/// Why nobody knows who asks.
+#[derive(Debug, thiserror::Error)]
+pub enum Unidentified {
+    /// The token is not believed.
+    #[error(transparent)]
+    Token(#[from] auth::Refusal),
+    /// What the log says of the actor cannot be read now.
+    #[error("the database cannot be used")]
+    Database(#[from] projections::Error),
+}
+
 impl Caller {
+    /// Who a token vouches for. A correlation id that is not short and plain is replaced.
+    pub async fn identify(
+        node: &Node,
+        token: Option<&str>,
+        correlation_id: Option<&str>,
+    ) -> std::result::Result<Self, Unidentified> {
+        let actor = node.issuer.actor(token.ok_or(auth::Refusal::TokenMissing)?)?;
+        let pool = node.commands.store().pool();
+        let seats = projections::partner::of_member(pool, &actor.subject).await?;
+        let memberships = memberships(&actor, seats);
+        let mut request = Request::new(actor);
+        if let Some(id) = correlation_id.filter(|id| is_correlation_id(id)) {
+            id.clone_into(&mut request.correlation_id);
+        }
+        Ok(Self { commands: node.commands.clone(), request, memberships })
+    }
+
     /// The pool for reading.
     pub fn pool(&self) -> &PgPool {
         self.commands.store().pool()
@@ -53,4 +83,21 @@ impl Caller {
         }
         actor.may_on_own(operation).then(|| Viewer::Partners(self.partners()))
     }
+}
+
+/// What the log says, and what the token adds to it.
+fn memberships(
+    actor: &Actor,
+    mut seats: Vec<(PartnerId, MemberRole)>,
+) -> Vec<(PartnerId, MemberRole)> {
+    seats.retain(|(id, _)| !actor.claimed_partners.contains(id.as_str()));
+    let claimed = actor.claimed_partners.iter().map(|id| PartnerId::from(id.as_str()));
+    seats.extend(claimed.map(|id| (id, MemberRole::Manager)));
+    seats
+}
+
+/// It is stored with events: short and plain.
+fn is_correlation_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

@@ -21,6 +21,7 @@ mod consent;
 mod device;
 mod expiring;
 mod ftm_chip;
+mod graphql_over_http;
 mod history;
 mod list;
 mod loader;
