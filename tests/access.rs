@@ -177,6 +177,14 @@ fn mutations(
         ("rotateOidcClientKey", json!({"oidcClientId": client, "publicKey": "{}"})),
         ("retireOidcClientKey", json!({"oidcClientId": client, "keyId": "k", "reason": reason})),
         ("deactivateOidcClient", json!({"oidcClientId": client, "reason": reason})),
+        ("approvePolicyRequests", json!({"rows": [{"policyRequestId": request}]})),
+        ("rejectPolicyRequests", json!({"rows": [{"policyRequestId": request, "reason": reason}]})),
+        ("approveSbis", json!({"rows": [{"sbiId": "x"}]})),
+        ("rejectSbis", json!({"rows": [{"sbiId": "x", "reason": reason}]})),
+        ("approveDevices", json!({"rows": [{"deviceId": "x"}]})),
+        ("rejectDevices", json!({"rows": [{"deviceId": "x", "reason": reason}]})),
+        ("approveFtmChips", json!({"rows": [{"ftmChipId": "x"}]})),
+        ("rejectFtmChips", json!({"rows": [{"ftmChipId": "x", "reason": reason}]})),
     ]
 }
 

@@ -5,6 +5,7 @@
 mod access;
 mod api_key;
 mod bad_input;
+mod bulk;
 mod consent;
 mod demo;
 mod device;
@@ -23,6 +24,7 @@ mod policy;
 mod policy_request;
 mod proofs;
 mod proposal;
+mod reference;
 mod sbi;
 mod schema_is_current;
 mod stored_events;

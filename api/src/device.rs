@@ -1,6 +1,7 @@
 //! Devices in GraphQL.
 
 use crate::actions::{AllowedAction, as_allowed};
+use crate::bulk::{Rows, RowsPayload, each};
 use crate::caller::caller;
 use crate::errors::{Result, ToldFinding, answer};
 use crate::list::{List, connection};
@@ -19,6 +20,7 @@ use domain::Finding;
 use domain::actor::Operation;
 use domain::device::{self, Support};
 use domain::ids::{DeviceId, SbiId};
+use futures::FutureExt as _;
 use projections::device::{DeviceFilter, DeviceSort, Row};
 use projections::page::{Order, PageRequest};
 use projections::{partner, sbi};
@@ -209,10 +211,32 @@ impl DeviceMutation {
         payload(ctx, caller.commands.approve_device(&caller.request, &input).await).await
     }
 
+    /// Allows many devices, each as `approveDevice` does it.
+    async fn approve_devices(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<ApproveDevice>,
+    ) -> Result<RowsPayload<Device>> {
+        let (operation, caller) = (Operation::ApproveDevice, caller(ctx));
+        let approve = |row| caller.commands.approve_device(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, approve).await
+    }
+
     /// Refuses a device, whatever it rests on.
     async fn reject_device(&self, ctx: &Context<'_>, input: RejectDevice) -> Result<DevicePayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.reject_device(&caller.request, &input).await).await
+    }
+
+    /// Refuses many devices, each as `rejectDevice` does it.
+    async fn reject_devices(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<RejectDevice>,
+    ) -> Result<RowsPayload<Device>> {
+        let (operation, caller) = (Operation::RejectDevice, caller(ctx));
+        let reject = |row| caller.commands.reject_device(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, reject).await
     }
 
     /// Ends an approved device for good.

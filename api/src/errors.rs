@@ -49,7 +49,7 @@ pub fn answer<T>(
         Err(error) => error.into(),
     };
     let correlation_id = &caller(ctx).request.correlation_id;
-    let mut findings = findings(error, correlation_id);
+    let mut findings = told(error, correlation_id);
     let last = findings.pop();
     for finding in findings {
         let mut error = ServerError::new(finding.message.clone(), Some(ctx.item.pos));
@@ -67,8 +67,8 @@ pub fn resolver_error(ctx: &Context<'_>, finding: &Finding) -> async_graphql::Er
     error
 }
 
-/// The findings that a client is told.
-fn findings(error: Error, correlation_id: &str) -> Vec<Finding> {
+/// The findings that a client is told. A fault is logged here.
+pub fn told(error: Error, correlation_id: &str) -> Vec<Finding> {
     let one = |code, message: &str| vec![Finding::new(code, "", message)];
     match error {
         Error::Refused(findings) if !findings.is_empty() => findings,
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_fault_says_nothing_of_what_is_inside() {
-        let told = findings(Error::fault("select * from secrets"), "c");
+        let told = told(Error::fault("select * from secrets"), "c");
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].code, FAULT);
         assert!(!told[0].message.contains("select"));

@@ -1,6 +1,7 @@
 //! FTM chips in GraphQL.
 
 use crate::actions::{AllowedAction, allowed_actions};
+use crate::bulk::{Rows, RowsPayload, each};
 use crate::caller::caller;
 use crate::certificate::{PartnerCertificate, certificates};
 use crate::errors::Result;
@@ -17,6 +18,7 @@ use commands::ftm_chip::{
 use domain::actor::Operation;
 use domain::ids::FtmChipId;
 use domain::reference::PartnerType;
+use futures::FutureExt as _;
 use projections::ftm_chip::{FtmChipFilter, FtmChipSort, Row};
 use projections::page::{Order, PageRequest};
 use projections::partner;
@@ -141,6 +143,17 @@ impl FtmChipMutation {
         payload(ctx, caller.commands.approve_ftm_chip(&caller.request, &input).await).await
     }
 
+    /// Allows many chips, each as `approveFtmChip` does it.
+    async fn approve_ftm_chips(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<ApproveFtmChip>,
+    ) -> Result<RowsPayload<FtmChip>> {
+        let (operation, caller) = (Operation::ApproveFtmChip, caller(ctx));
+        let approve = |row| caller.commands.approve_ftm_chip(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, approve).await
+    }
+
     /// Refuses a chip, with or without a certificate.
     async fn reject_ftm_chip(
         &self,
@@ -149,6 +162,17 @@ impl FtmChipMutation {
     ) -> Result<FtmChipPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.reject_ftm_chip(&caller.request, &input).await).await
+    }
+
+    /// Refuses many chips, each as `rejectFtmChip` does it.
+    async fn reject_ftm_chips(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<RejectFtmChip>,
+    ) -> Result<RowsPayload<FtmChip>> {
+        let (operation, caller) = (Operation::RejectFtmChip, caller(ctx));
+        let reject = |row| caller.commands.reject_ftm_chip(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, reject).await
     }
 
     /// Ends an approved chip for good.

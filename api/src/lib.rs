@@ -15,6 +15,7 @@ pub mod service;
 
 mod actions;
 mod api_key;
+mod bulk;
 mod caller;
 mod certificate;
 mod consent;
@@ -34,6 +35,7 @@ mod policy_group;
 mod policy_request;
 mod preview;
 mod proposal;
+mod reference;
 mod row;
 mod sbi;
 mod scalars;

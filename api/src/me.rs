@@ -1,4 +1,4 @@
-//! Who the caller is, and what the system consists of.
+//! Who the caller is.
 
 use crate::caller::caller;
 use crate::consent::MyConsent;
@@ -6,13 +6,9 @@ use crate::errors::{Result, answer};
 use crate::partner::Partner;
 use async_graphql::{Context, Object, SimpleObject};
 use domain::actor::{Operation, Role};
-use domain::reference::{
-    CREDENTIAL_TYPES, CertificateProfile, CredentialRule, DEVICE_TYPES, GroupRule, LANGUAGES,
-    PartnerType, RegisteredBy, TrustDomain,
-};
 use projections::fold::find_many;
 use projections::partner::Row;
-use strum::{IntoEnumIterator as _, VariantArray as _};
+use strum::IntoEnumIterator as _;
 
 /// Who asks.
 #[derive(SimpleObject)]
@@ -33,55 +29,7 @@ pub struct Me {
     consent: MyConsent,
 }
 
-/// What follows from a partner's type.
-#[derive(SimpleObject)]
-pub struct PartnerTypeTerms {
-    /// The type.
-    partner_type: PartnerType,
-    /// What it is.
-    description: &'static str,
-    /// The role of the people who act for such a partner.
-    role: Role,
-    /// The trust store that its certificate has to lead to.
-    trust_domain: TrustDomain,
-    /// Whether it belongs to a policy group.
-    policy_group: GroupRule,
-    /// Who may register it.
-    registered_by: RegisteredBy,
-    /// What its certificate is for.
-    certificate_profile: CertificateProfile,
-    /// Whether its requests for policies name a credential type and extractors.
-    credential: CredentialRule,
-}
-
-/// A kind of biometric device.
-#[derive(SimpleObject)]
-pub struct DeviceType {
-    /// Its code.
-    code: &'static str,
-    /// What it is.
-    description: &'static str,
-    /// Its sub types.
-    sub_types: Vec<DeviceSubType>,
-}
-
-/// A kind of device within its type.
-#[derive(SimpleObject)]
-pub struct DeviceSubType {
-    /// Its code, unique within the type.
-    code: &'static str,
-    /// What it is.
-    description: &'static str,
-}
-
-/// A language in which partners can be written to.
-#[derive(SimpleObject)]
-pub struct Language {
-    /// ISO 639-3.
-    code: &'static str,
-}
-
-/// Questions about the caller and the reference lists.
+/// The question who asks.
 #[derive(Default)]
 pub struct MeQuery;
 
@@ -106,51 +54,5 @@ impl MeQuery {
             consent_given: consent.is_to_the_newest_text(),
             consent,
         })
-    }
-
-    /// Every type of partner and what follows from it.
-    async fn partner_types(&self) -> Vec<PartnerTypeTerms> {
-        PartnerType::VARIANTS.iter().copied().map(terms).collect()
-    }
-
-    /// Every kind of biometric device.
-    async fn device_types(&self) -> Vec<DeviceType> {
-        DEVICE_TYPES.iter().map(device_type).collect()
-    }
-
-    /// Every type of credential.
-    async fn credential_types(&self) -> &'static [&'static str] {
-        CREDENTIAL_TYPES
-    }
-
-    /// Every language in which partners can be written to.
-    async fn languages(&self) -> Vec<Language> {
-        LANGUAGES.iter().map(|language| Language { code: language.code }).collect()
-    }
-}
-
-fn terms(partner_type: PartnerType) -> PartnerTypeTerms {
-    let terms = partner_type.terms();
-    PartnerTypeTerms {
-        partner_type,
-        description: partner_type.description(),
-        role: terms.role,
-        trust_domain: terms.trust_domain,
-        policy_group: terms.policy_group,
-        registered_by: terms.registered_by,
-        certificate_profile: terms.certificate_profile,
-        credential: terms.credential,
-    }
-}
-
-fn device_type(device: &domain::reference::DeviceType) -> DeviceType {
-    let sub_type = |it: &domain::reference::DeviceSubType| DeviceSubType {
-        code: it.code,
-        description: it.description,
-    };
-    DeviceType {
-        code: device.code,
-        description: device.description,
-        sub_types: device.sub_types.iter().map(sub_type).collect(),
     }
 }

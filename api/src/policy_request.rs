@@ -1,6 +1,7 @@
 //! Requests for policies in GraphQL.
 
 use crate::actions::{AllowedAction, allowed_actions};
+use crate::bulk::{Rows, RowsPayload, each};
 use crate::caller::caller;
 use crate::errors::{Result, answer};
 use crate::extractor::Extractor;
@@ -21,6 +22,7 @@ use domain::ids::{PartnerId, PolicyRequestId};
 use domain::policy_document::shares_biometrics;
 use domain::policy_request::{Demands, ExtractorChoice};
 use domain::reference::{Modality, credential_type as known_credential_type};
+use futures::FutureExt as _;
 use projections::page::{Order, PageRequest};
 use projections::policy_request::{
     PolicyRequestFilter, PolicyRequestSort, PolicyRequestStatus, Row, approved_for_credential_type,
@@ -235,6 +237,17 @@ impl PolicyRequestMutation {
         payload(ctx, caller.commands.approve_policy_request(&caller.request, &input).await).await
     }
 
+    /// Allows many requests, each as `approvePolicyRequest` does it.
+    async fn approve_policy_requests(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<ApprovePolicyRequest>,
+    ) -> Result<RowsPayload<PolicyRequest>> {
+        let (operation, caller) = (Operation::ApprovePolicyRequest, caller(ctx));
+        let approve = |row| caller.commands.approve_policy_request(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, approve).await
+    }
+
     /// Refuses a request.
     async fn reject_policy_request(
         &self,
@@ -243,6 +256,17 @@ impl PolicyRequestMutation {
     ) -> Result<PolicyRequestPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.reject_policy_request(&caller.request, &input).await).await
+    }
+
+    /// Refuses many requests, each as `rejectPolicyRequest` does it.
+    async fn reject_policy_requests(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<RejectPolicyRequest>,
+    ) -> Result<RowsPayload<PolicyRequest>> {
+        let (operation, caller) = (Operation::RejectPolicyRequest, caller(ctx));
+        let reject = |row| caller.commands.reject_policy_request(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, reject).await
     }
 
     /// Takes a draft or an open request back.

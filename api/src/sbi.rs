@@ -1,6 +1,7 @@
 //! Secure biometric interfaces in GraphQL.
 
 use crate::actions::{AllowedAction, allowed_actions};
+use crate::bulk::{Rows, RowsPayload, each};
 use crate::caller::caller;
 use crate::errors::Result;
 use crate::list::{List, connection};
@@ -13,6 +14,7 @@ use commands::Done;
 use commands::sbi::{AddSbi, ApproveSbi, DeactivateSbi, RejectSbi};
 use domain::actor::Operation;
 use domain::ids::SbiId;
+use futures::FutureExt as _;
 use projections::device::Counts;
 use projections::page::{Order, PageRequest};
 use projections::partner;
@@ -117,10 +119,32 @@ impl SbiMutation {
         payload(ctx, caller.commands.approve_sbi(&caller.request, &input).await).await
     }
 
+    /// Allows many secure biometric interfaces, each as `approveSbi` does it.
+    async fn approve_sbis(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<ApproveSbi>,
+    ) -> Result<RowsPayload<Sbi>> {
+        let (operation, caller) = (Operation::ApproveSbi, caller(ctx));
+        let approve = |row| caller.commands.approve_sbi(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, approve).await
+    }
+
     /// Refuses an interface, expired or not.
     async fn reject_sbi(&self, ctx: &Context<'_>, input: RejectSbi) -> Result<SbiPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.reject_sbi(&caller.request, &input).await).await
+    }
+
+    /// Refuses many secure biometric interfaces, each as `rejectSbi` does it.
+    async fn reject_sbis(
+        &self,
+        ctx: &Context<'_>,
+        input: Rows<RejectSbi>,
+    ) -> Result<RowsPayload<Sbi>> {
+        let (operation, caller) = (Operation::RejectSbi, caller(ctx));
+        let reject = |row| caller.commands.reject_sbi(&caller.request, row).boxed();
+        each::<_, Row, _>(ctx, operation, &input, reject).await
     }
 
     /// Ends an interface for good, and every device that rests on no other live one: approved

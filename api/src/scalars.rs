@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use projections::log::Until;
 
 /// A place in the log, as a decimal string: GraphQL's Int has 32 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub i64);
 
 #[Scalar]

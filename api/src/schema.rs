@@ -3,7 +3,7 @@
 use crate::{
     api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
-    sbi, trust_certificate,
+    reference, sbi, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -11,6 +11,7 @@ use async_graphql::{EmptySubscription, MergedObject};
 #[derive(Default, MergedObject)]
 pub struct Query(
     me::MeQuery,
+    reference::ReferenceQuery,
     partner::PartnerQuery,
     certificate::CertificateQuery,
     trust_certificate::TrustCertificateQuery,

@@ -81,6 +81,16 @@ impl Commands {
         Self { proof_of_possession, ..self }
     }
 
+    /// Whether new roots of trust and the ends of partners and policies need a second person.
+    pub fn wants_four_eyes(&self) -> bool {
+        self.four_eyes
+    }
+
+    /// Whether who uploads a certificate of a partner has to show that he has its private key.
+    pub fn wants_proof_of_possession(&self) -> bool {
+        self.proof_of_possession
+    }
+
     /// The same commands, which decide as always and append nothing: [`Done::changes`] tells what
     /// would happen.
     #[must_use]
