@@ -28,3 +28,4 @@ mod schema_is_current;
 mod stored_events;
 mod support;
 mod trust_certificate;
+mod typed_clients;
