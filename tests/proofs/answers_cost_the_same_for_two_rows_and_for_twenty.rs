@@ -1,0 +1,172 @@
+//! A list costs a number of statements that does not depend on how many rows it has, whatever is
+//! asked of each row and of what the row leads to. The lists and their fields are read from the
+//! schema, so that a new one is asked too.
+//!
+//! One way through the fields is asked at a time: where several meet, it depends on the minute
+//! whether their statements become one.
+
+use crate::support::actors::{
+    Makers, Market, Person, credential_partner, partner, sign_in_document,
+};
+use crate::support::certificates::Authority;
+use crate::support::http::App;
+use crate::support::jwk;
+use crate::support::statements::Statements;
+use domain::reference::Modality;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const ROWS: usize = 20;
+/// How far a way leads from the row: its partner, the group of its partner, …
+const STEPS: usize = 3;
+
+/// Arguments of lists that would not show all rows without them.
+const ARGUMENTS: [(&str, &str); 1] = [("expiringItems", "filter: {withinDays: 365}")];
+
+/// Twenty things of every noun, each with neighbours of its own where it may have them.
+async fn fill(app: &App) {
+    let market = Market::open(&app.node).await;
+    let makers = Makers::open(&app.node).await;
+    let provider = market.provider().await;
+    for number in 0..ROWS {
+        let group = market.manager.creates_group(&format!("Group {number}")).await.unwrap().id;
+        partners_work(app, &market, number, &group).await;
+        let label = format!("License {number}");
+        market
+            .admin
+            .generates_license(&provider.mia, Some(&provider.policy), &label)
+            .await
+            .unwrap();
+        let sbi = makers.live_sbi(&format!("{number}.0")).await;
+        makers.approved_device(&sbi, &format!("F {number}")).await;
+        makers.fred.certified_chip(&format!("C {number}"), &makers.chip_authority).await;
+        let root = Authority::root(&format!("AUTH Root {number}"));
+        market.admin.trusts(&root).await.unwrap();
+        market.admin.trusts(&root.intermediate(&format!("AUTH CA {number}"))).await.unwrap();
+    }
+}
+
+/// A partner that authenticates people, and one that receives credentials, each under policies of
+/// their own.
+async fn partners_work(app: &App, market: &Market, number: usize, group: &str) {
+    let (admin, manager) = (&market.admin, &market.manager);
+    let welcome = async |person: &Person| {
+        person.registers(group).await.unwrap();
+        person.uploads(&market.authority.leaf(&person.organization())).await.unwrap();
+    };
+    let alice = partner(&app.node, &format!("alice{number}"));
+    welcome(&alice).await;
+    let sign_in = sign_in_document();
+    let policy = manager.drafts_with(group, "Sign-in", sign_in).await.unwrap().id;
+    manager.publishes(&policy).await.unwrap();
+    let request = alice.requests(&policy).await.unwrap().id;
+    admin.approves(&request).await.unwrap();
+    alice.generates_key(&policy, "one").await.unwrap();
+    alice.creates_client(&policy, &jwk::key(&number.to_string())).await.unwrap();
+    let successor = manager.supersedes(&policy, group, "Next").await.unwrap().id;
+    manager.publishes(&successor).await.unwrap();
+    let clone = manager.clones(&successor, group, "Clone").await.unwrap().id;
+    manager.publishes(&clone).await.unwrap();
+    let four_eyes = manager.at(&app.node.clone().with_four_eyes(true));
+    four_eyes.retires(&clone).await.unwrap();
+
+    let paula = credential_partner(&app.node, &format!("paula{number}"));
+    welcome(&paula).await;
+    let cards = manager.offers_biometrics(group, "Cards").await;
+    let face = admin.creates_extractor(&format!("Face {number}"), Modality::Face).await.unwrap().id;
+    let request = paula.requests_for(&cards, "euin", &face).await.unwrap().id;
+    admin.approves(&request).await.unwrap();
+}
+
+/// The object types of the schema: their fields, each with its innermost type.
+struct Schema(BTreeMap<String, Vec<(String, String)>>);
+
+impl Schema {
+    async fn of(app: &App) -> Self {
+        let query = "{ __schema { types { kind name fields { name
+            args { defaultValue type { kind } }
+            type { name ofType { name ofType { name ofType { name } } } } } } } }";
+        let answer = app.admin().asks(query, json!({})).await;
+        let types = answer.data()["__schema"]["types"].as_array().unwrap();
+        let objects = types.iter().filter(|it| it["kind"] == "OBJECT");
+        Self(objects.map(|it| (name(it), fields(it))).collect())
+    }
+
+    /// The name of every list, and the type of its rows.
+    fn lists(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0["Query"].iter().filter_map(|(field, of)| {
+            let nodes = &self.0.get(of)?.iter().find(|(it, _)| it == "nodes")?.1;
+            of.ends_with("Connection").then_some((&**field, &**nodes))
+        })
+    }
+
+    /// Every selection of one way from here. No field leads on from itself: what is above a
+    /// certificate is asked once.
+    fn ways(&self, of: &str, before: &[&str]) -> Vec<String> {
+        let (further, values): (Vec<_>, Vec<_>) =
+            self.0[of].iter().partition(|(_, of)| self.0.contains_key(of));
+        let values: Vec<&str> = values.iter().map(|(field, _)| &**field).collect();
+        let mut ways = vec![values.join(" ")];
+        ways.retain(|way| !way.is_empty());
+        let leads_on = |field: &str| before.len() < STEPS && !before.contains(&field);
+        for (field, of) in further.into_iter().filter(|(field, _)| leads_on(field)) {
+            let beyond = self.ways(of, &[before, &[field]].concat()).into_iter();
+            ways.extend(beyond.map(|way| format!("{field} {{ {way} }}")));
+        }
+        ways
+    }
+}
+
+fn name(of: &Value) -> String {
+    of["name"].as_str().unwrap().to_owned()
+}
+
+/// Fields that need no argument.
+fn fields(of: &Value) -> Vec<(String, String)> {
+    let is_free = |field: &&Value| {
+        let mut arguments = field["args"].as_array().unwrap().iter();
+        arguments.all(|it| it["type"]["kind"] != "NON_NULL" || !it["defaultValue"].is_null())
+    };
+    let field = |it: &Value| {
+        let mut innermost = &it["type"];
+        while innermost["name"].is_null() {
+            innermost = &innermost["ofType"];
+        }
+        (name(it), name(innermost))
+    };
+    of["fields"].as_array().unwrap().iter().filter(is_free).map(field).collect()
+}
+
+/// Asks for the first rows of a list. How many came, and with how many statements.
+async fn asked(
+    app: &App,
+    statements: &Statements,
+    list: &str,
+    way: &str,
+    first: usize,
+) -> (usize, Vec<String>) {
+    let arguments = ARGUMENTS.iter().find(|(of, _)| *of == list).map_or("", |(_, it)| it);
+    let query = format!("{{ {list}(first: {first} {arguments}) {{ nodes {{ {way} }} }} }}");
+    let admin = app.admin();
+    let (answer, asked) = statements.of(admin.asks(&query, json!({}))).await;
+    (answer.data()[list]["nodes"].as_array().unwrap().len(), asked)
+}
+
+#[tokio::test]
+async fn a_list_costs_the_same_for_two_rows_and_for_twenty() {
+    let (app, statements) = App::counted().await;
+    fill(&app).await;
+    let schema = Schema::of(&app).await;
+    let mut wrong = Vec::new();
+    for (list, of) in schema.lists() {
+        for way in schema.ways(of, &[]) {
+            let (few, cost_of_few) = asked(&app, &statements, list, &way, 2).await;
+            let (many, cost_of_many) = asked(&app, &statements, list, &way, ROWS).await;
+            assert_eq!((few, many), (2, ROWS), "{list}");
+            if cost_of_few.len() != cost_of_many.len() {
+                wrong.push(format!("{list} {way}:\n{cost_of_few:#?}\n{cost_of_many:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
