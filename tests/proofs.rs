@@ -3,10 +3,10 @@
 mod a_cascade_is_one_submission;
 mod a_lost_commit_is_found_out;
 mod another_program_takes_over;
-mod answers_cost_the_same_for_two_rows_and_for_twenty;
 mod decisions_stand_on_what_is_true;
 mod expiry_is_told_once;
 mod history_is_append_only;
+mod lists_cost_no_statement_per_row;
 mod names_have_one_holder;
 mod nothing_acknowledged_is_lost;
 mod one_batch_is_many_decisions;
