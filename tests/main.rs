@@ -25,6 +25,7 @@ mod proofs;
 mod proposal;
 mod sbi;
 mod schema_is_current;
+mod schema_is_described;
 mod stored_events;
 mod support;
 mod trust_certificate;

@@ -49,7 +49,12 @@ impl ApiKey {
     }
 
     /// Whether it has expired: now, or at another instant.
-    async fn expired(&self, at: Option<DateTime<Utc>>) -> bool {
+    async fn expired(
+        &self,
+        #[graphql(desc = "The instant that is asked about; now when absent.")] at: Option<
+            DateTime<Utc>,
+        >,
+    ) -> bool {
         self.row.expires_at <= at.unwrap_or_else(commands::now)
     }
 

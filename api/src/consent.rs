@@ -24,9 +24,9 @@ pub struct ConsentText {
 /// A text in one language.
 #[derive(SimpleObject)]
 pub struct TextInLanguage {
-    /// ISO 639-3.
+    /// The language by ISO 639-3, three lower-case letters.
     lang_code: &'static str,
-    /// The text.
+    /// The text in this language.
     text: &'static str,
 }
 
@@ -89,7 +89,7 @@ impl ConsentQuery {
     async fn consent(
         &self,
         ctx: &Context<'_>,
-        subject: String,
+        #[graphql(desc = "Whose consent: the subject of the access token.")] subject: String,
         as_of: Option<AsOf>,
     ) -> Result<Option<Row>> {
         let actor = &caller(ctx).request.actor;

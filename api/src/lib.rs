@@ -18,6 +18,7 @@ mod api_key;
 mod caller;
 mod certificate;
 mod consent;
+mod descriptions;
 mod device;
 mod expiring;
 mod ftm_chip;

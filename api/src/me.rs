@@ -14,7 +14,7 @@ use projections::fold::find_many;
 use projections::partner::Row;
 use strum::{IntoEnumIterator as _, VariantArray as _};
 
-/// Who asks.
+/// Who asks: what the access token says, and what the log adds to it.
 #[derive(SimpleObject)]
 pub struct Me {
     /// The subject that the token vouches for.
@@ -36,7 +36,7 @@ pub struct Me {
 /// What follows from a partner's type.
 #[derive(SimpleObject)]
 pub struct PartnerTypeTerms {
-    /// The type.
+    /// The type of partner.
     partner_type: PartnerType,
     /// What it is.
     description: &'static str,
@@ -57,7 +57,7 @@ pub struct PartnerTypeTerms {
 /// A kind of biometric device.
 #[derive(SimpleObject)]
 pub struct DeviceType {
-    /// Its code.
+    /// The code by which devices name it.
     code: &'static str,
     /// What it is.
     description: &'static str,
@@ -77,7 +77,7 @@ pub struct DeviceSubType {
 /// A language in which partners can be written to.
 #[derive(SimpleObject)]
 pub struct Language {
-    /// ISO 639-3.
+    /// Its code by ISO 639-3, three lower-case letters.
     code: &'static str,
 }
 

@@ -137,7 +137,7 @@ pub struct Member {
 /// How to reach a partner. Personal data.
 #[derive(SimpleObject)]
 pub struct PartnerContact {
-    /// For what.
+    /// What it is for.
     purpose: ContactPurpose,
     /// Postal address; the primary contact has one.
     address: Option<String>,

@@ -162,7 +162,8 @@ impl PolicyQuery {
     async fn policy_diff(
         &self,
         ctx: &Context<'_>,
-        policy_id: PolicyId,
+        #[graphql(desc = "The policy that is told apart.")] policy_id: PolicyId,
+        #[graphql(desc = "What it is compared with; the policy that it supersedes when absent.")]
         against: Option<PolicyId>,
     ) -> Result<Vec<Change>> {
         caller(ctx).viewer(ctx, Operation::ReadPolicy)?;

@@ -91,6 +91,7 @@ pub struct ChosenExtractor {
     choice: ExtractorChoice,
 }
 
+/// The extractor that a request names for one modality.
 #[Object]
 impl ChosenExtractor {
     /// What it makes templates of.
@@ -157,8 +158,8 @@ impl PolicyRequestQuery {
     async fn partner_policy(
         &self,
         ctx: &Context<'_>,
-        partner_id: PartnerId,
-        credential_type: String,
+        #[graphql(desc = "Who receives the credentials.")] partner_id: PartnerId,
+        #[graphql(desc = "One of `credentialTypes`.")] credential_type: String,
     ) -> Result<Option<PolicyRequest>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
         let Some(known) = known_credential_type(&credential_type) else { return Ok(None) };
