@@ -110,12 +110,14 @@ pub struct ConsentMutation;
 #[Object]
 impl ConsentMutation {
     /// Agrees to the newest consent text, for oneself.
+    /// Refused with `CONSENT_TEXT_OUTDATED` for an older text.
     async fn give_consent(&self, ctx: &Context<'_>, input: GiveConsent) -> Result<ConsentPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.give_consent(&caller.request, &input).await).await
     }
 
     /// Takes one's consent back.
+    /// Refused with `CONSENT_NOT_GIVEN`.
     async fn withdraw_consent(
         &self,
         ctx: &Context<'_>,

@@ -114,6 +114,7 @@ pub struct FtmChipMutation;
 #[Object]
 impl FtmChipMutation {
     /// Offers a chip, which needs a certificate next.
+    /// Refused with `FTM_CHIP_EXISTS` where a live one has this make and model.
     async fn add_ftm_chip(&self, ctx: &Context<'_>, input: AddFtmChip) -> Result<FtmChipPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.add_ftm_chip(&caller.request, &input).await).await
@@ -132,6 +133,7 @@ impl FtmChipMutation {
     }
 
     /// Allows a chip that has a certificate.
+    /// Refused with `FTM_CHIP_WITHOUT_CERTIFICATE`, `FTM_CHIP_REJECTED`, `FTM_CHIP_DEACTIVATED`.
     async fn approve_ftm_chip(
         &self,
         ctx: &Context<'_>,
@@ -142,6 +144,7 @@ impl FtmChipMutation {
     }
 
     /// Refuses a chip, with or without a certificate.
+    /// Refused with `FTM_CHIP_APPROVED` and `FTM_CHIP_DEACTIVATED`.
     async fn reject_ftm_chip(
         &self,
         ctx: &Context<'_>,
@@ -152,6 +155,7 @@ impl FtmChipMutation {
     }
 
     /// Ends an approved chip for good.
+    /// Refused with `FTM_CHIP_PENDING`, `FTM_CHIP_WITHOUT_CERTIFICATE`, `FTM_CHIP_REJECTED`.
     async fn deactivate_ftm_chip(
         &self,
         ctx: &Context<'_>,

@@ -227,6 +227,7 @@ impl PolicyRequestMutation {
     }
 
     /// Allows a complete request of an active partner for a policy that still binds.
+    /// Refused with `REQUEST_REJECTED`, `REQUEST_WITHDRAWN`, `REQUEST_REVOKED`.
     async fn approve_policy_request(
         &self,
         ctx: &Context<'_>,
@@ -237,6 +238,7 @@ impl PolicyRequestMutation {
     }
 
     /// Refuses a request.
+    /// Refused with `REQUEST_APPROVED`, `REQUEST_WITHDRAWN`, `REQUEST_REVOKED`.
     async fn reject_policy_request(
         &self,
         ctx: &Context<'_>,
@@ -247,6 +249,7 @@ impl PolicyRequestMutation {
     }
 
     /// Takes a draft or an open request back.
+    /// Refused with `REQUEST_APPROVED`, `REQUEST_REJECTED`, `REQUEST_REVOKED`.
     async fn withdraw_policy_request(
         &self,
         ctx: &Context<'_>,
@@ -257,6 +260,7 @@ impl PolicyRequestMutation {
     }
 
     /// Ends an approved request, and every key of the partner under its policy.
+    /// Refused with `REQUEST_PENDING`, `REQUEST_REJECTED`, `REQUEST_WITHDRAWN`.
     async fn revoke_policy_request(
         &self,
         ctx: &Context<'_>,
