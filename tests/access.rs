@@ -1,9 +1,11 @@
 //! Who is let in, who may do what, and what strangers learn: nothing.
 
+mod mutations;
+mod outcome;
 mod permissions;
+mod queries;
 mod strangers;
 mod things;
-mod wishes;
 
 use crate::support::actors::Market;
 use crate::support::http::App;

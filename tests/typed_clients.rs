@@ -12,7 +12,7 @@ fn node(arguments: &[&str]) -> Output {
         "the packages are missing: npm ci --prefix tests/typescript --ignore-scripts"
     );
     let output = Command::new("node").args(arguments).current_dir(folder).output();
-    output.expect("Node.js runs: apt-get install nodejs npm")
+    output.unwrap_or_else(|error| panic!("Node.js is missing, see ./dev test: {error}"))
 }
 
 fn told(output: &Output) -> String {
@@ -34,7 +34,7 @@ fn a_portal_in_typescript_is_generated_and_compiles() {
 fn nothing_that_a_released_schema_offered_is_taken_away() {
     let output =
         node(&["changes.mjs", "../../api/schema.released.graphql", "../../api/schema.graphql"]);
-    print!("{}", told(&output));
+    eprint!("{}", told(&output));
     assert!(output.status.success(), "clients would break:\n{}", told(&output));
 }
 

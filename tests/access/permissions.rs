@@ -4,8 +4,10 @@
 //! A kind of caller is a role in the token and what its bearer is to the partner that owns what is
 //! asked about.
 
+use super::mutations::mutations;
+use super::outcome::Outcome;
+use super::queries::{APART, OPEN, Query, queries};
 use super::things::{PEOPLE, Things};
-use super::wishes::{APART, Mutation, OPEN, Outcome, Query, mutations, queries};
 use crate::support::http::App;
 use domain::actor::{MemberRole, On, Operation, Role, grant, member_may};
 use domain::reference::{PartnerType, RegisteredBy};
@@ -147,29 +149,38 @@ async fn names(app: &App, of: &str) -> BTreeSet<String> {
 }
 
 /// Whatever is new in the schema has to be asked by every kind of caller, too. There is no
-/// subscription yet: the first one fails here, and gets a table in `wishes`.
+/// subscription yet: the first one fails here, and gets a table beside `mutations` and `queries`.
 #[tokio::test]
 async fn nothing_in_the_schema_escapes_the_tables() {
     let app = App::start().await;
     let things = Things::of(&app).await;
-    let asked =
-        |names: &[&str]| -> BTreeSet<String> { names.iter().map(|it| (*it).into()).collect() };
-    let mutations = mutations(&things);
-    let done: Vec<&str> = mutations.iter().map(|it: &Mutation| it.name).collect();
-    assert_eq!(names(&app, "Mutation").await, asked(&done));
-    let queries = queries(&things);
-    let queried = queries.iter().map(|it| it.name).chain(OPEN).chain(APART);
-    assert_eq!(names(&app, "Query").await, asked(&queried.collect::<Vec<_>>()));
-    assert!(names(&app, "Previews").await.is_subset(&asked(&done)));
-    let kinds = "{ __schema { subscriptionType { name } } }";
-    let kinds = app.admin().asks(kinds, json!({})).await;
-    assert_eq!(kinds.data()["__schema"]["subscriptionType"], Value::Null);
+    let (mutations, queries) = (mutations(&things), queries(&things));
 
-    let operations =
-        mutations.iter().map(|it| it.operation).chain(queries.iter().map(|it| it.operation));
-    let untried: Vec<Operation> = {
-        let tried: Vec<Operation> = operations.chain([Operation::RegisterPartner]).collect();
-        Operation::iter().filter(|it| !tried.contains(it)).collect()
-    };
+    let known: BTreeSet<String> = mutations.iter().map(|it| it.name.to_owned()).collect();
+    assert_eq!(names(&app, "Mutation").await, known);
+    assert!(names(&app, "Previews").await.is_subset(&known));
+    let open = OPEN.iter().map(|(name, _)| *name);
+    let known = queries.iter().map(|it| it.name).chain(open).chain(APART);
+    assert_eq!(names(&app, "Query").await, known.map(ToOwned::to_owned).collect());
+    let query = "{ __schema { subscriptionType { name } } }";
+    let answer = app.admin().asks(query, json!({})).await;
+    assert_eq!(answer.data()["__schema"]["subscriptionType"], Value::Null);
+
+    let tried = mutations.iter().map(|it| it.operation);
+    let tried = tried.chain(queries.iter().map(|it| it.operation));
+    let tried: Vec<Operation> = tried.chain([Operation::RegisterPartner]).collect();
+    let untried: Vec<Operation> = Operation::iter().filter(|it| !tried.contains(it)).collect();
     assert!(untried.is_empty(), "no query or mutation needs these: {untried:?}");
+}
+
+#[tokio::test]
+async fn what_is_open_is_open_to_everybody_with_a_token() {
+    let app = App::start().await;
+    let fields: Vec<String> =
+        OPEN.iter().map(|(name, fields)| format!("{name} {fields}")).collect();
+    for (subject, role, _) in callers() {
+        let query = format!("{{ {} }}", fields.join(" "));
+        let answer = app.person(subject, role).asks(&query, json!({})).await;
+        assert!(answer.codes().is_empty(), "{role}: {answer:?}");
+    }
 }

@@ -2,8 +2,9 @@
 //! about a thing of somebody else and about a thing that does not exist are the same, to the letter,
 //! and cost the same statements.
 
+use super::mutations::mutations;
+use super::queries::queries;
 use super::things::Things;
-use super::wishes::{mutations, queries};
 use crate::support::http::{Answer, App};
 use crate::support::statements::Statements;
 use domain::actor::{On, Operation, Role, grant};

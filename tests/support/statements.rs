@@ -141,7 +141,7 @@ async fn every_statement_is_counted_once() {
     let statements = Statements::before(&database);
     let pool = sqlx::PgPool::connect_lazy_with(statements.way(database.owner()));
     for _ in 0..3 {
-        let (_, asked) = statements
+        let ((), asked) = statements
             .of(async {
                 let mut transaction = pool.begin().await.unwrap();
                 sqlx::query("select $1").bind(1).execute(&mut *transaction).await.unwrap();
