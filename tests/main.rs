@@ -27,6 +27,8 @@ mod proposal;
 mod reference;
 mod sbi;
 mod schema_is_current;
+mod schema_is_described;
 mod stored_events;
 mod support;
 mod trust_certificate;
+mod typed_clients;

@@ -1,4 +1,4 @@
-//! What the write path promises, one file per promise.
+//! What the system promises, one file per promise.
 
 mod a_cascade_is_one_submission;
 mod a_lost_commit_is_found_out;
@@ -6,6 +6,7 @@ mod another_program_takes_over;
 mod decisions_stand_on_what_is_true;
 mod expiry_is_told_once;
 mod history_is_append_only;
+mod lists_cost_no_statement_per_row;
 mod names_have_one_holder;
 mod nothing_acknowledged_is_lost;
 mod one_batch_is_many_decisions;

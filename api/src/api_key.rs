@@ -49,7 +49,12 @@ impl ApiKey {
     }
 
     /// Whether it has expired: now, or at another instant.
-    async fn expired(&self, at: Option<DateTime<Utc>>) -> bool {
+    async fn expired(
+        &self,
+        #[graphql(desc = "The instant that is asked about; now when absent.")] at: Option<
+            DateTime<Utc>,
+        >,
+    ) -> bool {
         self.row.expires_at <= at.unwrap_or_else(commands::now)
     }
 
@@ -133,6 +138,8 @@ pub struct ApiKeyMutation;
 #[Object]
 impl ApiKeyMutation {
     /// Issues a key under an approved request. It is shown once, in this answer.
+    /// Refused with `POLICY_NOT_APPROVED`, `LABEL_TAKEN`, or while the partner does not work:
+    /// `PARTNER_NOT_ACTIVE_YET`, `PARTNER_SUSPENDED`, `PARTNER_DEACTIVATED`.
     async fn generate_api_key(
         &self,
         ctx: &Context<'_>,
@@ -144,6 +151,8 @@ impl ApiKeyMutation {
 
     /// Issues a key that takes the place of another one, under the same policy and label. It is
     /// shown once, in this answer; both open the door until the overlap ends.
+    /// Refused with `ROTATED_ALREADY`, `OVERLAP_RUNNING`, `API_KEY_SUSPENDED`,
+    /// `API_KEY_DEACTIVATED`, and as a new key is.
     async fn rotate_api_key(
         &self,
         ctx: &Context<'_>,
@@ -154,6 +163,8 @@ impl ApiKeyMutation {
     }
 
     /// Lets a key end at another time. What has expired or ended stays so.
+    /// Refused with `API_KEY_EXPIRED`, `API_KEY_DEACTIVATED`, or `ROTATED_ALREADY` for a later end
+    /// of a rotated key.
     async fn set_api_key_expiry(
         &self,
         ctx: &Context<'_>,

@@ -38,7 +38,12 @@ pub struct PartnerCertificate {
 #[ComplexObject]
 impl PartnerCertificate {
     /// What it is: now, or at another instant.
-    async fn status(&self, at: Option<DateTime<Utc>>) -> CertificateStatus {
+    async fn status(
+        &self,
+        #[graphql(desc = "The instant that is asked about; now when absent.")] at: Option<
+            DateTime<Utc>,
+        >,
+    ) -> CertificateStatus {
         self.row.status(at.unwrap_or_else(commands::now))
     }
 
@@ -120,7 +125,7 @@ impl From<CertificateCheck> for Check {
 /// The certificate of an issuing key: a root that counter-signed certificates lead to.
 #[derive(SimpleObject)]
 pub struct IssuingCertificate {
-    /// PEM.
+    /// The certificate, PEM.
     certificate_data: String,
     /// SHA-256 of the certificate, lower-case hex.
     sha256: String,
@@ -145,7 +150,8 @@ impl CertificateQuery {
     async fn check_certificate(
         &self,
         ctx: &Context<'_>,
-        partner_id: PartnerId,
+        #[graphql(desc = "Whose certificate it would be.")] partner_id: PartnerId,
+        #[graphql(desc = "One certificate, PEM or base64 of DER, at most 16 KiB.")]
         certificate_data: String,
     ) -> Result<Check> {
         let caller = caller(ctx);
@@ -160,7 +166,7 @@ impl CertificateQuery {
     async fn certificate_challenge(
         &self,
         ctx: &Context<'_>,
-        partner_id: PartnerId,
+        #[graphql(desc = "Whose certificate will be uploaded.")] partner_id: PartnerId,
     ) -> Result<CertificateChallenge> {
         let caller = caller(ctx);
         answer(ctx, caller.commands.certificate_challenge(&caller.request, &partner_id).await)

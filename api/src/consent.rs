@@ -24,9 +24,9 @@ pub struct ConsentText {
 /// A text in one language.
 #[derive(SimpleObject)]
 pub struct TextInLanguage {
-    /// ISO 639-3.
+    /// The language by ISO 639-3, three lower-case letters.
     lang_code: &'static str,
-    /// The text.
+    /// The text in this language.
     text: &'static str,
 }
 
@@ -89,7 +89,7 @@ impl ConsentQuery {
     async fn consent(
         &self,
         ctx: &Context<'_>,
-        subject: String,
+        #[graphql(desc = "Whose consent: the subject of the access token.")] subject: String,
         as_of: Option<AsOf>,
     ) -> Result<Option<Row>> {
         let actor = &caller(ctx).request.actor;
@@ -110,12 +110,14 @@ pub struct ConsentMutation;
 #[Object]
 impl ConsentMutation {
     /// Agrees to the newest consent text, for oneself.
+    /// Refused with `CONSENT_TEXT_OUTDATED` for an older text.
     async fn give_consent(&self, ctx: &Context<'_>, input: GiveConsent) -> Result<ConsentPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.give_consent(&caller.request, &input).await).await
     }
 
     /// Takes one's consent back.
+    /// Refused with `CONSENT_NOT_GIVEN`.
     async fn withdraw_consent(
         &self,
         ctx: &Context<'_>,

@@ -202,6 +202,8 @@ impl DeviceMutation {
     }
 
     /// Allows a device that rests on a live interface.
+    /// Refused with `DEVICE_WITHOUT_SBI`, `SBI_EXPIRED`, `SBI_NOT_APPROVED`, `DEVICE_REJECTED`,
+    /// `DEVICE_DEACTIVATED`.
     async fn approve_device(
         &self,
         ctx: &Context<'_>,
@@ -223,6 +225,7 @@ impl DeviceMutation {
     }
 
     /// Refuses a device, whatever it rests on.
+    /// Refused with `DEVICE_APPROVED` and `DEVICE_DEACTIVATED`.
     async fn reject_device(&self, ctx: &Context<'_>, input: RejectDevice) -> Result<DevicePayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.reject_device(&caller.request, &input).await).await
@@ -240,6 +243,7 @@ impl DeviceMutation {
     }
 
     /// Ends an approved device for good.
+    /// Refused with `DEVICE_PENDING` and `DEVICE_REJECTED`.
     async fn deactivate_device(
         &self,
         ctx: &Context<'_>,

@@ -118,6 +118,7 @@ pub struct ExtractorMutation;
 #[Object]
 impl ExtractorMutation {
     /// Makes an extractor known, so that requests can name it.
+    /// Refused with `EXTRACTOR_NAME_TAKEN`.
     async fn create_extractor(
         &self,
         ctx: &Context<'_>,
@@ -128,6 +129,7 @@ impl ExtractorMutation {
     }
 
     /// Takes an extractor that no request names off the menu.
+    /// Refused with `EXTRACTOR_IN_USE` for any other.
     async fn delete_extractor(
         &self,
         ctx: &Context<'_>,

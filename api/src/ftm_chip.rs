@@ -116,6 +116,7 @@ pub struct FtmChipMutation;
 #[Object]
 impl FtmChipMutation {
     /// Offers a chip, which needs a certificate next.
+    /// Refused with `FTM_CHIP_EXISTS` where a live one has this make and model.
     async fn add_ftm_chip(&self, ctx: &Context<'_>, input: AddFtmChip) -> Result<FtmChipPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.add_ftm_chip(&caller.request, &input).await).await
@@ -134,6 +135,7 @@ impl FtmChipMutation {
     }
 
     /// Allows a chip that has a certificate.
+    /// Refused with `FTM_CHIP_WITHOUT_CERTIFICATE`, `FTM_CHIP_REJECTED`, `FTM_CHIP_DEACTIVATED`.
     async fn approve_ftm_chip(
         &self,
         ctx: &Context<'_>,
@@ -155,6 +157,7 @@ impl FtmChipMutation {
     }
 
     /// Refuses a chip, with or without a certificate.
+    /// Refused with `FTM_CHIP_APPROVED` and `FTM_CHIP_DEACTIVATED`.
     async fn reject_ftm_chip(
         &self,
         ctx: &Context<'_>,
@@ -176,6 +179,7 @@ impl FtmChipMutation {
     }
 
     /// Ends an approved chip for good.
+    /// Refused with `FTM_CHIP_PENDING`, `FTM_CHIP_WITHOUT_CERTIFICATE`, `FTM_CHIP_REJECTED`.
     async fn deactivate_ftm_chip(
         &self,
         ctx: &Context<'_>,

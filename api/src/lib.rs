@@ -19,6 +19,7 @@ mod bulk;
 mod caller;
 mod certificate;
 mod consent;
+mod descriptions;
 mod device;
 mod expiring;
 mod ftm_chip;

@@ -81,7 +81,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(config: &Config, command: Command) -> Result<(), Error> {
     match command {
-        Command::Schema => println!("{}", api::schema::schema().sdl().trim_end()),
+        Command::Schema => println!("{}", api::schema::sdl().trim_end()),
         Command::Token { subject, roles, partners } => {
             println!("{}", token(config, &subject, &roles, &partners)?);
         }

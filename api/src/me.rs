@@ -10,7 +10,7 @@ use projections::fold::find_many;
 use projections::partner::Row;
 use strum::IntoEnumIterator as _;
 
-/// Who asks.
+/// Who asks: what the access token says, and what the log adds to it.
 #[derive(SimpleObject)]
 pub struct Me {
     /// The subject that the token vouches for.

@@ -51,7 +51,12 @@ impl MispLicense {
     }
 
     /// Whether it has expired: now, or at another instant.
-    async fn expired(&self, at: Option<DateTime<Utc>>) -> bool {
+    async fn expired(
+        &self,
+        #[graphql(desc = "The instant that is asked about; now when absent.")] at: Option<
+            DateTime<Utc>,
+        >,
+    ) -> bool {
         self.row.expires_at <= at.unwrap_or_else(commands::now)
     }
 
@@ -150,6 +155,8 @@ impl MispLicenseMutation {
 
     /// Issues a licence that takes the place of another one, under the same policy and label. Its
     /// key is shown once, in this answer; both open the door until the overlap ends.
+    /// Refused with `ROTATED_ALREADY`, `OVERLAP_RUNNING`, `MISP_LICENSE_SUSPENDED`,
+    /// `MISP_LICENSE_DEACTIVATED`, and as a new licence is.
     async fn rotate_misp_license(
         &self,
         ctx: &Context<'_>,
@@ -160,6 +167,8 @@ impl MispLicenseMutation {
     }
 
     /// Lets a licence end at another time. What has expired or ended stays so.
+    /// Refused with `MISP_LICENSE_EXPIRED`, `MISP_LICENSE_DEACTIVATED`, or `ROTATED_ALREADY` for a
+    /// later end of a rotated licence.
     async fn set_misp_license_expiry(
         &self,
         ctx: &Context<'_>,

@@ -116,6 +116,7 @@ pub struct OidcClientMutation;
 impl OidcClientMutation {
     /// Makes a client known under an approved request. What it may ask for follows from the policy
     /// and never changes. Everything that is wrong with the input is told at once.
+    /// Refused with `KEY_IN_USE` for the key of another client.
     async fn create_oidc_client(
         &self,
         ctx: &Context<'_>,
@@ -137,6 +138,7 @@ impl OidcClientMutation {
     }
 
     /// Adds a key to a client, whose id stays the same; the older key ends after a while.
+    /// Refused with `TOO_MANY_KEYS` while two are live.
     async fn rotate_oidc_client_key(
         &self,
         ctx: &Context<'_>,
@@ -147,6 +149,7 @@ impl OidcClientMutation {
     }
 
     /// Ends one of two live keys at once.
+    /// Refused with `LAST_KEY` and `KEY_NOT_FOUND`.
     async fn retire_oidc_client_key(
         &self,
         ctx: &Context<'_>,

@@ -137,7 +137,7 @@ pub struct Member {
 /// How to reach a partner. Personal data.
 #[derive(SimpleObject)]
 pub struct PartnerContact {
-    /// For what.
+    /// What it is for.
     purpose: ContactPurpose,
     /// Postal address; the primary contact has one.
     address: Option<String>,
@@ -226,6 +226,8 @@ pub struct PartnerMutation;
 impl PartnerMutation {
     /// Makes a partner known. A partner registers itself; for types that do not, an administrator
     /// does and names the first member.
+    /// Refused with `PARTNER_ID_TAKEN`, `EMAIL_TAKEN`, and with `MEMBER_NEEDED` for an
+    /// administrator who names none.
     async fn register_partner(
         &self,
         ctx: &Context<'_>,
@@ -250,6 +252,7 @@ impl PartnerMutation {
 
     /// Declares a certificate of a partner and its key unfit for ever. The partner's status does not
     /// change.
+    /// Refused with `CERTIFICATE_NOT_FOUND`.
     async fn revoke_partner_certificate(
         &self,
         ctx: &Context<'_>,
@@ -271,6 +274,7 @@ impl PartnerMutation {
     }
 
     /// Says how a partner is reached. What was said before stays known as of its time.
+    /// Refused with `EMAIL_TAKEN` for the primary contact.
     async fn set_partner_contact(
         &self,
         ctx: &Context<'_>,
@@ -281,6 +285,7 @@ impl PartnerMutation {
     }
 
     /// Takes back how a partner is reached; the primary contact stays.
+    /// Refused with `PRIMARY_CONTACT_STAYS`.
     async fn remove_partner_contact(
         &self,
         ctx: &Context<'_>,
@@ -291,6 +296,7 @@ impl PartnerMutation {
     }
 
     /// Lets somebody speak for a partner. A partner has at most 100 members.
+    /// Refused with `MEMBER_EXISTS` for a member in another role, and with `TOO_MANY_MEMBERS`.
     async fn invite_member(
         &self,
         ctx: &Context<'_>,
@@ -301,6 +307,7 @@ impl PartnerMutation {
     }
 
     /// Lets somebody speak for a partner no more. One manager has to stay.
+    /// Refused with `LAST_MANAGER`.
     async fn remove_member(
         &self,
         ctx: &Context<'_>,
@@ -311,6 +318,7 @@ impl PartnerMutation {
     }
 
     /// Gives a member another role. One manager has to stay.
+    /// Refused with `MEMBER_NOT_FOUND` and `LAST_MANAGER`.
     async fn set_member_role(
         &self,
         ctx: &Context<'_>,
@@ -321,6 +329,7 @@ impl PartnerMutation {
     }
 
     /// Chooses the policy group of a partner that has none; this is chosen once.
+    /// Refused with `POLICY_GROUP_CHOSEN` and `POLICY_GROUP_NOT_ALLOWED`.
     async fn select_policy_group(
         &self,
         ctx: &Context<'_>,
@@ -331,6 +340,7 @@ impl PartnerMutation {
     }
 
     /// Puts a partner that has no requests, keys and the like into another policy group.
+    /// Refused with `PARTNER_HAS_LINKS` for any other.
     async fn move_partner_to_policy_group(
         &self,
         ctx: &Context<'_>,
@@ -342,6 +352,7 @@ impl PartnerMutation {
     }
 
     /// Stops a partner and its keys for a while.
+    /// Refused with `PARTNER_NOT_ACTIVE_YET` and `PARTNER_DEACTIVATED`.
     async fn suspend_partner(
         &self,
         ctx: &Context<'_>,
@@ -352,6 +363,7 @@ impl PartnerMutation {
     }
 
     /// Lifts the suspension of a partner, and of exactly the keys that it stopped.
+    /// Refused with `PARTNER_NOT_ACTIVE_YET` and `PARTNER_DEACTIVATED`.
     async fn reactivate_partner(
         &self,
         ctx: &Context<'_>,

@@ -162,7 +162,8 @@ impl PolicyQuery {
     async fn policy_diff(
         &self,
         ctx: &Context<'_>,
-        policy_id: PolicyId,
+        #[graphql(desc = "The policy that is told apart.")] policy_id: PolicyId,
+        #[graphql(desc = "What it is compared with; the policy that it supersedes when absent.")]
         against: Option<PolicyId>,
     ) -> Result<Vec<Change>> {
         caller(ctx).viewer(ctx, Operation::ReadPolicy)?;
@@ -190,6 +191,7 @@ pub struct PolicyMutation;
 #[Object]
 impl PolicyMutation {
     /// Starts a draft in an open group. Everything that is wrong with it is told at once.
+    /// Refused with `POLICY_NAME_TAKEN`.
     async fn create_policy(&self, ctx: &Context<'_>, input: CreatePolicy) -> Result<PolicyPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.create_policy(&caller.request, &input).await).await
@@ -202,6 +204,8 @@ impl PolicyMutation {
     }
 
     /// Writes a draft anew. Everything that is wrong with it is told at once.
+    /// Refused with `POLICY_PUBLISHED`, `POLICY_DEACTIVATED`, `POLICY_DISCARDED`,
+    /// `POLICY_NAME_TAKEN`.
     async fn update_draft_policy(
         &self,
         ctx: &Context<'_>,
@@ -212,6 +216,7 @@ impl PolicyMutation {
     }
 
     /// Makes a draft binding: it never changes afterwards.
+    /// Refused with `POLICY_DEACTIVATED` and `POLICY_DISCARDED`.
     async fn publish_policy(
         &self,
         ctx: &Context<'_>,
@@ -222,6 +227,7 @@ impl PolicyMutation {
     }
 
     /// Throws a draft away; its name is free again.
+    /// Refused with `POLICY_PUBLISHED` and `POLICY_DEACTIVATED`.
     async fn discard_draft_policy(
         &self,
         ctx: &Context<'_>,
@@ -232,6 +238,7 @@ impl PolicyMutation {
     }
 
     /// Ends a published policy that no partner uses or has asked for.
+    /// Refused with `POLICY_IN_USE`, `POLICY_NOT_PUBLISHED`, `POLICY_DISCARDED`.
     async fn deactivate_policy(
         &self,
         ctx: &Context<'_>,

@@ -98,6 +98,7 @@ pub struct PolicyGroupMutation;
 #[Object]
 impl PolicyGroupMutation {
     /// Starts a policy group.
+    /// Refused with `POLICY_GROUP_NAME_TAKEN`.
     async fn create_policy_group(
         &self,
         ctx: &Context<'_>,
@@ -108,6 +109,7 @@ impl PolicyGroupMutation {
     }
 
     /// Gives a policy group another name or description.
+    /// Refused with `POLICY_GROUP_NAME_TAKEN` and `POLICY_GROUP_INACTIVE`.
     async fn update_policy_group(
         &self,
         ctx: &Context<'_>,
@@ -118,6 +120,7 @@ impl PolicyGroupMutation {
     }
 
     /// Closes a policy group that has no published policies or drafts.
+    /// Refused with `POLICY_GROUP_HAS_POLICIES` for any other.
     async fn deactivate_policy_group(
         &self,
         ctx: &Context<'_>,

@@ -93,6 +93,7 @@ pub struct ChosenExtractor {
     choice: ExtractorChoice,
 }
 
+/// The extractor that a request names for one modality.
 #[Object]
 impl ChosenExtractor {
     /// What it makes templates of.
@@ -159,8 +160,8 @@ impl PolicyRequestQuery {
     async fn partner_policy(
         &self,
         ctx: &Context<'_>,
-        partner_id: PartnerId,
-        credential_type: String,
+        #[graphql(desc = "Who receives the credentials.")] partner_id: PartnerId,
+        #[graphql(desc = "One of `credentialTypes`.")] credential_type: String,
     ) -> Result<Option<PolicyRequest>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
         let Some(known) = known_credential_type(&credential_type) else { return Ok(None) };
@@ -228,6 +229,7 @@ impl PolicyRequestMutation {
     }
 
     /// Allows a complete request of an active partner for a policy that still binds.
+    /// Refused with `REQUEST_REJECTED`, `REQUEST_WITHDRAWN`, `REQUEST_REVOKED`.
     async fn approve_policy_request(
         &self,
         ctx: &Context<'_>,
@@ -249,6 +251,7 @@ impl PolicyRequestMutation {
     }
 
     /// Refuses a request.
+    /// Refused with `REQUEST_APPROVED`, `REQUEST_WITHDRAWN`, `REQUEST_REVOKED`.
     async fn reject_policy_request(
         &self,
         ctx: &Context<'_>,
@@ -270,6 +273,7 @@ impl PolicyRequestMutation {
     }
 
     /// Takes a draft or an open request back.
+    /// Refused with `REQUEST_APPROVED`, `REQUEST_REJECTED`, `REQUEST_REVOKED`.
     async fn withdraw_policy_request(
         &self,
         ctx: &Context<'_>,
@@ -280,6 +284,7 @@ impl PolicyRequestMutation {
     }
 
     /// Ends an approved request, and every key of the partner under its policy.
+    /// Refused with `REQUEST_PENDING`, `REQUEST_REJECTED`, `REQUEST_WITHDRAWN`.
     async fn revoke_policy_request(
         &self,
         ctx: &Context<'_>,

@@ -28,7 +28,7 @@ use commands::{Change, Done};
 pub struct PreviewedChange {
     /// The kind of thing, such as `api_key`.
     noun: &'static str,
-    /// Its id.
+    /// The thing's id.
     id: String,
     /// What would happen, such as `deactivated`.
     event: String,
@@ -59,7 +59,7 @@ pub struct Preview {
 pub struct Affected {
     /// The kind of thing: `trust_certificate`, `partner` or `ftm_chip`.
     noun: String,
-    /// Its id.
+    /// The thing's id.
     id: String,
 }
 
@@ -92,6 +92,7 @@ impl PreviewQuery {
 
 macro_rules! previews {
     ($($command:ident($Input:ident);)*) => {
+        /// Every command that ends or stops something, by the name of its mutation.
         #[Object]
         impl Previews {
             $(

@@ -105,6 +105,7 @@ pub struct ProposalMutation;
 #[Object]
 impl ProposalMutation {
     /// Does what somebody else has proposed, if it is still possible. Never the proposer.
+    /// Refused with `SECOND_PERSON_NEEDED`, `PROPOSAL_REFUSED`, `PROPOSAL_LAPSED`.
     async fn confirm_proposal(
         &self,
         ctx: &Context<'_>,
@@ -115,6 +116,7 @@ impl ProposalMutation {
     }
 
     /// Ends a proposal without doing what it says; the proposer may take it back in this way.
+    /// Refused with `PROPOSAL_CONFIRMED` and `PROPOSAL_LAPSED`.
     async fn refuse_proposal(
         &self,
         ctx: &Context<'_>,

@@ -21,7 +21,7 @@ use strum::VariantArray as _;
 /// What follows from a partner's type.
 #[derive(SimpleObject)]
 pub struct PartnerTypeTerms {
-    /// The type.
+    /// The type of partner.
     partner_type: PartnerType,
     /// What it is.
     description: &'static str,
@@ -42,7 +42,7 @@ pub struct PartnerTypeTerms {
 /// A kind of biometric device.
 #[derive(SimpleObject)]
 pub struct DeviceType {
-    /// Its code.
+    /// The code by which devices name it.
     code: &'static str,
     /// What it is.
     description: &'static str,
@@ -62,7 +62,7 @@ pub struct DeviceSubType {
 /// A language in which partners can be written to.
 #[derive(SimpleObject)]
 pub struct Language {
-    /// ISO 639-3.
+    /// Its code by ISO 639-3, three lower-case letters.
     code: &'static str,
     /// Its English name.
     name: &'static str,

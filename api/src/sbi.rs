@@ -108,12 +108,14 @@ pub struct SbiMutation;
 #[Object]
 impl SbiMutation {
     /// Offers a version of the software that drives a provider's devices.
+    /// Refused with `SBI_VERSION_TAKEN`.
     async fn add_sbi(&self, ctx: &Context<'_>, input: AddSbi) -> Result<SbiPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.add_sbi(&caller.request, &input).await).await
     }
 
     /// Allows devices to rest on an interface that has not expired.
+    /// Refused with `SBI_EXPIRED`, `SBI_REJECTED`, `SBI_DEACTIVATED`.
     async fn approve_sbi(&self, ctx: &Context<'_>, input: ApproveSbi) -> Result<SbiPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.approve_sbi(&caller.request, &input).await).await
@@ -131,6 +133,7 @@ impl SbiMutation {
     }
 
     /// Refuses an interface, expired or not.
+    /// Refused with `SBI_APPROVED` and `SBI_DEACTIVATED`.
     async fn reject_sbi(&self, ctx: &Context<'_>, input: RejectSbi) -> Result<SbiPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.reject_sbi(&caller.request, &input).await).await
@@ -149,6 +152,7 @@ impl SbiMutation {
 
     /// Ends an interface for good, and every device that rests on no other live one: approved
     /// devices are deactivated, pending ones rejected.
+    /// Refused with `SBI_PENDING` and `SBI_REJECTED`.
     async fn deactivate_sbi(&self, ctx: &Context<'_>, input: DeactivateSbi) -> Result<SbiPayload> {
         let caller = caller(ctx);
         payload(ctx, caller.commands.deactivate_sbi(&caller.request, &input).await).await

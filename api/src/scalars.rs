@@ -4,10 +4,13 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use chrono::{DateTime, Utc};
 use projections::log::Until;
 
-/// A place in the log, as a decimal string: GraphQL's Int has 32 bits.
+/// A place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub i64);
 
+/// A place in the one order of the log, as a decimal string such as "41": it can be larger than
+/// GraphQL's Int, which has 32 bits. The first event is at "1"; what shows "41" shows everything
+/// before it too.
 #[Scalar]
 impl ScalarType for Position {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -27,10 +30,12 @@ impl ScalarType for Position {
     }
 }
 
-/// A point in the past: a time (RFC 3339) or a position of the log (a decimal string).
+/// A point in the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AsOf(pub Until);
 
+/// A point in the past: a position of the log (a decimal string such as "41") or a time by RFC 3339
+/// (such as "2026-11-22T20:52:00Z"). What happened at that position or time is seen already.
 #[Scalar]
 impl ScalarType for AsOf {
     fn parse(value: Value) -> InputValueResult<Self> {

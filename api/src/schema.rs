@@ -1,11 +1,12 @@
 //! The GraphQL schema: what each noun brings, put together.
 
+use crate::descriptions::described;
 use crate::{
     api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
     reference, sbi, trust_certificate,
 };
-use async_graphql::{EmptySubscription, MergedObject};
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions};
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
@@ -63,10 +64,16 @@ const MAX_DIRECTIVES: usize = 8;
 
 /// Makes the schema, with the limits that protect the server.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
+    described(schema)
         .limit_depth(MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
         .limit_directives(MAX_DIRECTIVES)
         .disable_suggestions()
         .finish()
+}
+
+/// The schema as text, as it is committed.
+pub fn sdl() -> String {
+    schema().sdl_with_options(SDLExportOptions::new().include_specified_by())
 }

@@ -232,6 +232,7 @@ impl TrustCertificateMutation {
     }
 
     /// Trusts a certificate, and what stands below it, no more for a while.
+    /// Refused with `TRUST_CERTIFICATE_REVOKED`.
     async fn disable_trust_certificate(
         &self,
         ctx: &Context<'_>,
@@ -242,6 +243,7 @@ impl TrustCertificateMutation {
     }
 
     /// Trusts a certificate again.
+    /// Refused with `TRUST_CERTIFICATE_REVOKED`.
     async fn enable_trust_certificate(
         &self,
         ctx: &Context<'_>,

@@ -29,7 +29,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "RequestPolicyInput")]
 pub struct RequestPolicy {
-    /// Who asks.
+    /// Which partner asks.
     pub partner_id: PartnerId,
     /// For what: a published policy of the partner's group.
     pub policy_id: PolicyId,

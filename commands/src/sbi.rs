@@ -40,7 +40,7 @@ input!(AddSbi, "addSbi", new);
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "ApproveSbiInput")]
 pub struct ApproveSbi {
-    /// Which one.
+    /// Which interface.
     pub sbi_id: SbiId,
     /// Makes repeating harmless: 1 to 128 characters.
     pub idempotency_key: Option<String>,
@@ -53,7 +53,7 @@ input!(ApproveSbi, "approveSbi");
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "RejectSbiInput")]
 pub struct RejectSbi {
-    /// Which one.
+    /// Which interface.
     pub sbi_id: SbiId,
     /// Why: 1 to 500 characters, kept in the log for ever.
     pub reason: String,
@@ -68,7 +68,7 @@ input!(RejectSbi, "rejectSbi");
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "DeactivateSbiInput")]
 pub struct DeactivateSbi {
-    /// Which one.
+    /// Which interface.
     pub sbi_id: SbiId,
     /// Why: 1 to 500 characters, kept in the log for ever.
     pub reason: String,

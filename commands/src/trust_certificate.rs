@@ -44,7 +44,7 @@ input!(UploadTrustCertificate, "uploadTrustCertificate", new);
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "DisableTrustCertificateInput")]
 pub struct DisableTrustCertificate {
-    /// Which one.
+    /// Which certificate.
     pub trust_certificate_id: TrustCertificateId,
     /// Why: 1 to 500 characters, kept in the log for ever.
     pub reason: String,
@@ -59,7 +59,7 @@ input!(DisableTrustCertificate, "disableTrustCertificate");
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "EnableTrustCertificateInput")]
 pub struct EnableTrustCertificate {
-    /// Which one.
+    /// Which certificate.
     pub trust_certificate_id: TrustCertificateId,
     /// Why: 1 to 500 characters, kept in the log for ever.
     pub reason: String,
@@ -74,7 +74,7 @@ input!(EnableTrustCertificate, "enableTrustCertificate");
 #[derive(Debug, Clone, Serialize, InputObject)]
 #[graphql(name = "RevokeTrustCertificateInput")]
 pub struct RevokeTrustCertificate {
-    /// Which one.
+    /// Which certificate.
     pub trust_certificate_id: TrustCertificateId,
     /// Why: 1 to 500 characters, kept in the log for ever.
     pub reason: String,

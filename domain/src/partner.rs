@@ -149,7 +149,7 @@ pub enum ContactPurpose {
     Security,
     /// Contracts and approvals.
     Business,
-    /// Invoices.
+    /// Invoices and payments.
     Billing,
 }
 

@@ -132,7 +132,7 @@ pub enum CertificateProfile {
 pub enum CredentialRule {
     /// They have to: it is how credentials find the policy.
     Needed,
-    /// They may.
+    /// They may name them, and need not.
     #[default]
     Optional,
     /// They have no use for them.

@@ -61,7 +61,7 @@ pub enum ApiKeyStatus {
     Active,
     /// Stopped with its partner.
     Suspended,
-    /// Ended.
+    /// Ended for good: it opens nothing.
     Deactivated,
 }
 

@@ -55,9 +55,9 @@ pub enum DeviceStatus {
     Pending,
     /// May be used.
     Approved,
-    /// Refused.
+    /// Refused for good, by an administrator or with the last interface it rested on.
     Rejected,
-    /// Ended.
+    /// Ended for good after it had been approved.
     Deactivated,
 }
 

@@ -67,9 +67,9 @@ pub enum FtmChipStatus {
     Pending,
     /// May be used.
     Approved,
-    /// Refused.
+    /// Refused for good by an administrator.
     Rejected,
-    /// Ended.
+    /// Ended for good after it had been approved.
     Deactivated,
 }
 

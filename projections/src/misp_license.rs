@@ -60,7 +60,7 @@ pub enum MispLicenseStatus {
     Active,
     /// Stopped with its partner.
     Suspended,
-    /// Ended.
+    /// Ended for good: its key opens nothing.
     Deactivated,
 }
 

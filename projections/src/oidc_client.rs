@@ -102,7 +102,7 @@ pub enum OidcClientStatus {
     Active,
     /// Stopped with its partner.
     Suspended,
-    /// Ended.
+    /// Ended for good: it signs nobody in.
     Deactivated,
 }
 

@@ -82,7 +82,7 @@ pub struct Row {
 pub enum PartnerStatus {
     /// Known, without a certificate.
     Registered,
-    /// May work.
+    /// May work: it has a certificate that was accepted.
     Active,
     /// Stopped for a while.
     Suspended,

@@ -35,7 +35,7 @@ pub struct Row {
     pub description: String,
     /// The author's own numbering.
     pub policy_version: String,
-    /// The document.
+    /// The document, as the schema of its type demands.
     pub policies: Value,
     /// The policy that it takes the place of.
     #[graphql(skip)]
@@ -58,11 +58,11 @@ pub struct Row {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum PolicyStatus {
-    /// Being written.
+    /// Being written: it may still change, and no partner sees it.
     Draft,
-    /// Binding.
+    /// Binding: it never changes, and partners may ask for it.
     Published,
-    /// Ended.
+    /// Ended for good: nobody can ask for it any more.
     Deactivated,
     /// Thrown away before it was ever binding.
     Discarded,

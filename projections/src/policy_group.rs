@@ -40,7 +40,7 @@ pub struct Row {
 pub enum PolicyGroupStatus {
     /// Policies can be written and asked for.
     Active,
-    /// Closed.
+    /// Closed: no policies and partners are added to it, until it is opened again.
     Inactive,
 }
 

@@ -63,7 +63,7 @@ pub enum PolicyRequestStatus {
     Pending,
     /// The partner may work under the policy.
     Approved,
-    /// Refused.
+    /// Refused by an administrator; the partner may ask again.
     Rejected,
     /// Taken back by the partner, or ended with it.
     Withdrawn,

@@ -20,7 +20,7 @@ pub struct Row {
     pub version: i64,
     /// Where it stands. That an open one has lapsed is told by `expiresAt` alone.
     pub status: ProposalStatus,
-    /// Which command.
+    /// The command that was proposed.
     pub action: ProposedAction,
     /// What it is about: an id, or the subject of a certificate.
     pub target: String,
@@ -52,11 +52,11 @@ pub struct Row {
 pub enum ProposalStatus {
     /// Waits for a second person.
     Open,
-    /// Done.
+    /// A second person agreed: what it says is done.
     Confirmed,
-    /// Not done.
+    /// Somebody ended it: what it says was not done.
     Refused,
-    /// Nobody came.
+    /// Nobody decided in time: what it says was not done.
     Lapsed,
 }
 

@@ -53,9 +53,9 @@ pub enum SbiStatus {
     Pending,
     /// Devices can rest on it until it expires.
     Approved,
-    /// Refused.
+    /// Refused for good by an administrator.
     Rejected,
-    /// Ended.
+    /// Ended for good: no device rests on it.
     Deactivated,
 }
 

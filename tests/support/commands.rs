@@ -1,12 +1,13 @@
 //! The commands of the system over a database of the test's own: one node or several.
 
 use super::database::TestDatabase;
+use super::statements::Statements;
 use super::until;
 use ::commands::event_store::{EventStore, Limits};
 use ::commands::keys::Keys;
 use ::commands::{Commands, Error};
 use domain::issuance::{EcdsaP256Signer, Signer};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::cell::Cell;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -48,6 +49,13 @@ impl Installation {
     pub fn node_through(&self, appender: PgConnectOptions, limits: Limits) -> Commands {
         let store = EventStore::start(self.database.serving_pool(), appender, limits);
         Commands::new(store, self.keys())
+    }
+
+    /// A node whose statements are all counted.
+    pub fn node_counted_by(&self, statements: &Statements) -> Commands {
+        let way = statements.way(self.database.serving());
+        let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(way.clone());
+        Commands::new(EventStore::start(pool, way, Limits::default()), self.keys())
     }
 
     /// A node that signs what it issues through another signer.

@@ -1,6 +1,7 @@
 //! The system as the world sees it: a real socket, real tokens, GraphQL.
 
 use super::commands::Installation;
+use super::statements::Statements;
 use api::auth::DevelopmentIssuer;
 use api::server::{Node, router};
 use chrono::TimeDelta;
@@ -19,6 +20,7 @@ pub struct App {
     /// Who makes its tokens.
     pub issuer: Arc<DevelopmentIssuer>,
     url: String,
+    client: reqwest::Client,
 }
 
 /// What a system answered.
@@ -44,6 +46,14 @@ impl App {
         Self::over(installation, node).await
     }
 
+    /// Starts a system on an empty log, and counts its statements.
+    pub async fn counted() -> (Self, Statements) {
+        let installation = Installation::new().await;
+        let statements = Statements::before(&installation.database);
+        let node = installation.node_counted_by(&statements);
+        (Self::over(installation, node).await, statements)
+    }
+
     /// Starts a system over a node.
     pub async fn over(installation: Installation, node: ::commands::Commands) -> Self {
         let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
@@ -58,7 +68,7 @@ impl App {
             )
             .await
         });
-        Self { installation, node, issuer, url }
+        Self { installation, node, issuer, url, client: reqwest::Client::new() }
     }
 
     /// The address of a path.
@@ -79,7 +89,11 @@ impl App {
     fn with_token(&self, subject: &str, role: Role, partners: &[String]) -> Caller<'_> {
         let hour = TimeDelta::hours(1);
         let now = ::commands::now();
-        let token = self.issuer.issue(subject, &[role], partners, now, hour).unwrap();
+        self.bearer(self.issuer.issue(subject, &[role], partners, now, hour).unwrap())
+    }
+
+    /// Somebody with this token.
+    pub fn bearer(&self, token: String) -> Caller<'_> {
         Caller { app: self, token }
     }
 
@@ -105,7 +119,8 @@ impl App {
 
     /// Sends bytes to GraphQL with a token, as they are.
     pub async fn sends(&self, token: &str, content_type: &str, body: Vec<u8>) -> Answer {
-        let request = reqwest::Client::new()
+        let request = self
+            .client
             .post(self.url("/graphql"))
             .header(AUTHORIZATION, format!("Bearer {token}"))
             .header(CONTENT_TYPE, content_type)

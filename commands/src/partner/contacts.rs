@@ -18,7 +18,7 @@ use serde::Serialize;
 pub struct SetPartnerContact {
     /// Which partner.
     pub partner_id: PartnerId,
-    /// For what.
+    /// What the contact is for.
     pub purpose: ContactPurpose,
     /// Postal address: 1 to 2000 characters; the primary contact needs one. Personal data.
     pub address: Option<String>,

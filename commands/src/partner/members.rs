@@ -34,7 +34,7 @@ input!(InviteMember, "inviteMember");
 pub struct RemoveMember {
     /// For which partner.
     pub partner_id: PartnerId,
-    /// Who.
+    /// Which member: the subject of the access token.
     pub subject: String,
     /// Why: 1 to 500 characters, kept in the log for ever.
     pub reason: Option<String>,
@@ -51,7 +51,7 @@ input!(RemoveMember, "removeMember");
 pub struct SetMemberRole {
     /// Of which partner.
     pub partner_id: PartnerId,
-    /// Who.
+    /// Which member: the subject of the access token.
     pub subject: String,
     /// What he may do from now on.
     pub role: MemberRole,

@@ -23,7 +23,7 @@ const PURPOSE: &str = "certificate_challenge";
 pub struct CertificateChallenge {
     /// The text to sign, byte for byte.
     pub nonce: String,
-    /// Until when.
+    /// Until when its signature is accepted.
     pub expires_at: DateTime<Utc>,
 }
 
