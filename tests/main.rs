@@ -15,6 +15,7 @@ mod ftm_chip;
 mod issuing_key;
 mod main_job;
 mod misp_license;
+mod oidc;
 mod oidc_client;
 mod outage;
 mod partner;

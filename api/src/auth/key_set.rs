@@ -1,0 +1,314 @@
+//! The public keys of one issuer: what is known, for how long it is believed, and when it is asked
+//! for again.
+//!
+//! - Keys are fresh for as long as the issuer says, within bounds; then they are fetched again. So
+//!   a key that the issuer has withdrawn is believed no longer than the upper bound.
+//! - A token that names an unknown key leads to a fetch, for the issuer may have a new one. There is
+//!   one fetch at a time and a pause after each: invented names cost the issuer nothing.
+//! - While the issuer is away its last keys go on to be believed, for a bounded time.
+
+use super::discovery::{self, Fetched};
+use super::token::VerifyingKey;
+use super::{Refusal, invalid};
+use crate::errors::chain;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use reqwest::Client;
+use serde_json::Value;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long keys are believed.
+#[derive(Debug, Clone)]
+pub struct Times {
+    /// Keys are fresh for as long as the issuer's `max-age` says, within these bounds; for the
+    /// longest where it says nothing.
+    pub fresh: RangeInclusive<Duration>,
+    /// How long keys are believed that cannot be fetched again.
+    pub stale: Duration,
+    /// The pause between two fetches.
+    pub pause: Duration,
+    /// How long one request to an issuer may take, its answer included.
+    pub patience: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            fresh: Duration::from_mins(1)..=Duration::from_mins(10),
+            stale: Duration::from_hours(1),
+            pause: Duration::from_secs(10),
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A public key that an issuer signs with.
+pub struct SigningKey {
+    id: Option<String>,
+    key: VerifyingKey,
+}
+
+impl SigningKey {
+    /// A key of a JWK set; `None` for one that signs no tokens, or not with an algorithm that is
+    /// believed here. Its own type and `alg` tell the algorithm, never a token (RFC 8725, 3.1). A
+    /// key whose private half is published signs for anybody.
+    pub fn read(jwk: Value) -> Option<Self> {
+        let is_public = jwk.get("d").is_none();
+        let jwk: Jwk = serde_json::from_value(jwk).ok().filter(|jwk| is_public && signs(jwk))?;
+        let algorithms = algorithms(&jwk);
+        let key = DecodingKey::from_jwk(&jwk).ok()?;
+        let key = (!algorithms.is_empty()).then(|| VerifyingKey::new(algorithms, key))?;
+        Some(Self { id: jwk.common.key_id, key })
+    }
+}
+
+fn signs(jwk: &Jwk) -> bool {
+    let of = &jwk.common;
+    let verify = |all: &Vec<KeyOperations>| all.contains(&KeyOperations::Verify);
+    of.public_key_use.as_ref().is_none_or(|it| *it == PublicKeyUse::Signature)
+        && of.key_operations.as_ref().is_none_or(verify)
+}
+
+/// What a key may be used with: what its type allows, narrowed by its `alg`. Only public-key
+/// signatures; a shared secret in a key set is no secret.
+fn algorithms(jwk: &Jwk) -> Vec<Algorithm> {
+    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    let mut possible = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => vec![RS256, RS384, RS512, PS256, PS384, PS512],
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => vec![ES256],
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => vec![ES384],
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            vec![EdDSA]
+        }
+        _ => vec![],
+    };
+    if let Some(only) = jwk.common.key_algorithm {
+        possible.retain(|algorithm| only == (*algorithm).into());
+    }
+    possible
+}
+
+/// What was fetched last.
+#[derive(Default)]
+struct Known {
+    keys: Vec<SigningKey>,
+    since: Option<Instant>,
+    fresh_for: Duration,
+}
+
+impl Known {
+    fn is_younger_than(&self, age: Duration) -> bool {
+        self.since.is_some_and(|since| since.elapsed() < age)
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.is_younger_than(self.fresh_for)
+    }
+
+    /// A token names its key, unless the issuer has but one (RFC 7515, 4.1.4).
+    fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&VerifyingKey> {
+        let mut fitting = self
+            .keys
+            .iter()
+            .filter(|it| it.key.allows(algorithm) && (id.is_none() || it.id.as_deref() == id));
+        let first = fitting.next()?;
+        (id.is_some() || fitting.next().is_none()).then_some(&first.key)
+    }
+}
+
+/// The last attempt to fetch keys.
+#[derive(Clone, Copy)]
+struct Attempt {
+    ended: Instant,
+    succeeded: bool,
+}
+
+#[derive(Default)]
+struct State {
+    known: Arc<Known>,
+    last: Option<Attempt>,
+}
+
+/// The public keys of one issuer.
+pub struct KeySet {
+    issuer: String,
+    client: Client,
+    times: Times,
+    state: Mutex<State>,
+    /// Held by the one that fetches.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+impl KeySet {
+    /// The keys of an issuer, none of which is known yet.
+    pub fn new(issuer: String, client: Client, times: Times) -> Arc<Self> {
+        let (state, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
+        Arc::new(Self { issuer, client, times, state, fetching })
+    }
+
+    /// The key that a token names. Known keys that have grown old are fetched by one request;
+    /// others go on with them meanwhile.
+    pub async fn find(
+        self: &Arc<Self>,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<VerifyingKey, Refusal> {
+        let known = self.known();
+        if let Some(key) = known.find(id, algorithm) {
+            let is_busy = || self.fetching.try_lock().is_err();
+            if known.is_fresh() || (self.is_usable() && is_busy()) {
+                return Ok(key.clone());
+            }
+        }
+        self.refresh().await;
+        if !self.is_usable() {
+            return Err(Refusal::IssuerUnavailable);
+        }
+        match self.known().find(id, algorithm) {
+            Some(key) => Ok(key.clone()),
+            None if self.last().is_some_and(|last| last.succeeded) => {
+                Err(invalid("its issuer has no such key"))
+            }
+            None => Err(Refusal::IssuerUnavailable),
+        }
+    }
+
+    /// Whether there are keys that are still believed.
+    pub fn is_usable(&self) -> bool {
+        let known = self.known();
+        let age = self.times.stale.max(known.fresh_for);
+        !known.keys.is_empty() && known.is_younger_than(age)
+    }
+
+    /// Fetches keys that are missing or old, without anybody waiting for them.
+    pub fn keep_fresh(self: &Arc<Self>) {
+        if !self.known().is_fresh() {
+            let this = self.clone();
+            tokio::spawn(async move { this.refresh().await });
+        }
+    }
+
+    /// Fetches the keys, unless somebody has just tried. In a task of its own: a client that hangs
+    /// up ends its own waiting, and not the fetch.
+    async fn refresh(self: &Arc<Self>) {
+        if self.pauses() {
+            return;
+        }
+        let this = self.clone();
+        let fetch = async move {
+            let _only_one = this.fetching.lock().await;
+            if !this.pauses() {
+                this.fetch().await;
+            }
+        };
+        tokio::spawn(fetch).await.ok(); // it ends early only with the process
+    }
+
+    async fn fetch(&self) {
+        let fetched = discovery::fetch_keys(&self.client, &self.issuer).await;
+        let ended = Instant::now();
+        let mut state = self.state();
+        state.last = Some(Attempt { ended, succeeded: fetched.is_ok() });
+        match fetched {
+            Ok(Fetched { keys, max_age }) => {
+                let (least, most) = (*self.times.fresh.start(), *self.times.fresh.end());
+                let fresh_for = max_age.unwrap_or(most).clamp(least, most);
+                state.known = Arc::new(Known { keys, since: Some(ended), fresh_for });
+            }
+            Err(problem) => {
+                let (issuer, problem) = (&self.issuer, chain(&problem));
+                tracing::warn!(issuer, problem, "the keys of an issuer cannot be fetched");
+            }
+        }
+    }
+
+    fn pauses(&self) -> bool {
+        self.last().is_some_and(|last| last.ended.elapsed() < self.times.pause)
+    }
+
+    fn last(&self) -> Option<Attempt> {
+        self.state().last
+    }
+
+    fn known(&self) -> Arc<Known> {
+        self.state().known.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const P256: [(&str, &str); 2] = [
+        ("x", "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"),
+        ("y", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"),
+    ];
+
+    /// The example of RFC 7517 (A.1), with more members.
+    fn p256(more: Value) -> Value {
+        let mut jwk = json!({"kty": "EC", "crv": "P-256"});
+        let members = jwk.as_object_mut().unwrap();
+        members.extend(P256.map(|(name, value)| (name.to_owned(), json!(value))));
+        members.extend(more.as_object().unwrap().clone());
+        jwk
+    }
+
+    fn may(jwk: Value) -> Vec<Algorithm> {
+        SigningKey::read(jwk).map(|key| key.key.algorithms().to_vec()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_key_is_used_with_what_its_type_and_its_alg_allow() {
+        assert_eq!(may(p256(json!({}))), [Algorithm::ES256]);
+        assert_eq!(may(p256(json!({"alg": "ES256", "use": "sig"}))), [Algorithm::ES256]);
+        assert_eq!(may(p256(json!({"key_ops": ["verify"]}))), [Algorithm::ES256]);
+        let rsa = json!({"kty": "RSA", "n": "AQAB", "e": "AQAB"});
+        assert_eq!(may(rsa).len(), 6);
+        let only = json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "PS256"});
+        assert_eq!(may(only), [Algorithm::PS256]);
+    }
+
+    #[test]
+    fn a_key_that_signs_no_tokens_is_left_out() {
+        for jwk in [
+            p256(json!({"use": "enc"})),
+            p256(json!({"key_ops": ["encrypt"]})),
+            p256(json!({"alg": "HS256"})),
+            p256(json!({"alg": "ES384"})),
+            p256(json!({"alg": "ES999"})),
+            p256(json!({"crv": "P-521"})),
+            p256(json!({"d": "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"})),
+            json!({"kty": "oct", "k": "c2VjcmV0"}),
+            json!({"kty": "OKP", "crv": "X25519", "x": "AAAA"}),
+            json!({"kty": "AKP"}),
+            json!("no key"),
+        ] {
+            assert!(SigningKey::read(jwk.clone()).is_none(), "{jwk}");
+        }
+    }
+
+    #[test]
+    fn a_token_names_its_key_unless_there_is_only_one() {
+        let key = |id: Option<&str>| {
+            SigningKey::read(p256(id.map_or_else(|| json!({}), |id| json!({"kid": id})))).unwrap()
+        };
+        let known = |ids: &[Option<&str>]| {
+            let keys = ids.iter().map(|id| key(*id)).collect();
+            Known { keys, ..Known::default() }
+        };
+        let finds = |known: &Known, id| known.find(id, Algorithm::ES256).is_some();
+        assert!(finds(&known(&[Some("a"), Some("b")]), Some("b")));
+        assert!(!finds(&known(&[Some("a"), Some("b")]), None));
+        assert!(!finds(&known(&[Some("a")]), Some("b")));
+        assert!(finds(&known(&[Some("a")]), None));
+        assert!(!finds(&known(&[None]), Some("a")));
+        assert!(known(&[Some("a")]).find(Some("a"), Algorithm::EdDSA).is_none());
+    }
+}
