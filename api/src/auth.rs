@@ -1,14 +1,15 @@
 //! From an access token to an actor.
 //!
 //! A token is a signed JWT of an issuer that the configuration names. [`token`] verifies it,
-//! [`claims`] tells who its bearer is, [`key_set`] has the issuer's public keys and [`discovery`]
-//! fetches them. Without a configured issuer the development issuer takes their place, and is
+//! [`claims`] tells who its bearer is, [`key_set`] has the issuer's public keys ([`jwk`]) and
+//! [`discovery`] fetches them. Without a configured issuer the development issuer takes their place, and is
 //! believed on loopback addresses only.
 
 pub mod claims;
 pub mod development;
 pub mod discovery;
 pub mod external;
+pub mod jwk;
 pub mod key_set;
 pub mod settings;
 pub mod token;

@@ -1,16 +1,18 @@
 // A real OpenID Connect provider for tests: npm's `oidc-provider`, which issues access tokens as
 // JWTs (RFC 9068) for client credentials and a resource (RFC 8707), and whose keys the test chooses.
 //
-// Usage: node provider.mjs PORT (0: any). Prints its issuer once it listens; ends with its standard
-// input. A key is named ALGORITHM.NAME and made when it is first named. Beside the provider's own
-// routes:
+// Usage: node provider.mjs PORT [PEM], with 0 for any port; PEM holds a private key and a certificate
+// for https. Prints its issuer once it listens; ends with its standard input. A key is named
+// ALGORITHM.NAME and made when it is first named. Beside the provider's own routes:
 //   POST /test/keys ["ES256.new", …]    publishes these keys from now on, and signs with the first
 //   POST /test/sign {header, claims, key, secret}
 //                                       any JWT: signed with an ES256 key, or a shared secret
 //   GET  /test/fetches                  how often the key set was asked for
 
 import { createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import { Provider } from 'oidc-provider';
 
@@ -90,16 +92,22 @@ const routes = {
   '/test/fetches': () => String(fetches),
 };
 
-const server = createServer(async (request, response) => {
+async function answer(request, response) {
   const route = routes[request.url];
   if (request.url === '/jwks') fetches += 1;
   if (!route) return provider.callback()(request, response);
   const body = await text(request);
   response.end(route(body && JSON.parse(body)));
-});
+}
 
-server.listen(Number(process.argv[2]), '127.0.0.1', () => {
-  issuer = `http://127.0.0.1:${server.address().port}`;
+const [port, pem] = process.argv.slice(2);
+const secrets = pem && readFileSync(pem);
+const server = pem
+  ? https.createServer({ key: secrets, cert: secrets }, answer)
+  : http.createServer(answer);
+
+server.listen(Number(port), '127.0.0.1', () => {
+  issuer = `${pem ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
   publish(['ES256.first']);
   console.log(issuer);
 });

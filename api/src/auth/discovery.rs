@@ -4,7 +4,7 @@
 //! proxies, answers of bounded size in bounded time, and a document that names another issuer is
 //! refused.
 
-use super::key_set::SigningKey;
+use super::jwk::SigningKey;
 use reqwest::header::CACHE_CONTROL;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};

@@ -77,9 +77,9 @@ impl<'a> Token<'a> {
         if !TYPES.contains(&typ.as_str()) {
             return Err(invalid("its header says that it is something else"));
         }
-        let issued = insecure_decode::<Issued>(text);
-        let issuer = issued.map_err(|_| invalid("its claims cannot be read"))?.claims.iss;
-        Ok(Self { text, header, issuer })
+        let claims = insecure_decode::<Issued>(text).map(|token| token.claims);
+        let claims = claims.map_err(|_| invalid("its claims cannot be read"))?;
+        Ok(Self { text, header, issuer: claims.iss })
     }
 
     /// Who says to have issued it: tells which keys to ask for, and nothing else.
