@@ -124,6 +124,20 @@ async fn a_forger_does_not_choose_what_his_token_is_verified_with() {
 }
 
 #[tokio::test]
+async fn a_key_verifies_with_its_own_algorithm_only() {
+    let provider = OidcProvider::start();
+    provider.publish(&["RS256.key"]).await;
+    let issuers = believing(&provider, &times());
+    let mut verdicts = vec![];
+    for algorithm in ["RS256", "PS256"] {
+        let header = with(header(), json!({"alg": algorithm, "kid": "RS256.key"}));
+        let token = provider.sign("RS256.key", header, &claims(&provider.issuer)).await;
+        verdicts.push(verdict(&issuers, &token).await.map(drop));
+    }
+    assert_eq!(verdicts, [Ok(()), Err(Refusal::TokenInvalid)]);
+}
+
+#[tokio::test]
 async fn what_is_no_token_is_refused_before_anybody_is_asked() {
     let provider = OidcProvider::start();
     let issuers = believing(&provider, &times());

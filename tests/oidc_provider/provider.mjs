@@ -6,10 +6,13 @@
 // ALGORITHM.NAME and made when it is first named. Beside the provider's own routes:
 //   POST /test/keys ["ES256.new", …]    publishes these keys from now on, and signs with the first
 //   POST /test/sign {header, claims, key, secret}
-//                                       any JWT: signed with an ES256 key, or a shared secret
+//                                       any JWT: signed by an ES256 or RSA key, or a shared secret;
+//                                       by an RSA key as RS256, unless the header says PS256
 //   GET  /test/fetches                  how often the key set was asked for
 
-import { createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes } from 'node:crypto';
+import {
+  constants, createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes,
+} from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -82,6 +85,7 @@ function sign({ header, claims, key, secret }) {
     : signBytes('sha256', input, {
       key: createPrivateKey({ key: privateKey(key), format: 'jwk' }),
       dsaEncoding: 'ieee-p1363',
+      ...(header.alg === 'PS256' && { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }),
     });
   return `${input}.${signature.toString('base64url')}`;
 }

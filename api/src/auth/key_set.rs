@@ -43,6 +43,13 @@ impl Default for Times {
     }
 }
 
+impl Times {
+    fn fresh_for(&self, max_age: Option<Duration>) -> Duration {
+        let (least, most) = (*self.fresh.start(), *self.fresh.end());
+        max_age.unwrap_or(most).clamp(least, most)
+    }
+}
+
 /// What was fetched last.
 #[derive(Default)]
 struct Known {
@@ -165,8 +172,7 @@ impl KeySet {
         state.last = Some(Attempt { ended, succeeded: fetched.is_ok() });
         match fetched {
             Ok(Fetched { keys, max_age }) => {
-                let (least, most) = (*self.times.fresh.start(), *self.times.fresh.end());
-                let fresh_for = max_age.unwrap_or(most).clamp(least, most);
+                let fresh_for = self.times.fresh_for(max_age);
                 state.known = Arc::new(Known { keys, since: Some(ended), fresh_for });
             }
             Err(problem) => {
@@ -198,6 +204,30 @@ mod tests {
     use super::super::jwk::tests::p256;
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_issuer_says_how_long_its_keys_are_fresh_within_bounds() {
+        for (says, seconds) in [(None, 600), (Some(0), 60), (Some(300), 300), (Some(86400), 600)] {
+            let fresh_for = Times::default().fresh_for(says.map(Duration::from_secs));
+            assert_eq!(fresh_for, Duration::from_secs(seconds), "{says:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_cannot_be_fetched_again_are_believed_for_an_hour() {
+        let client = discovery::client(Duration::from_secs(5)).unwrap();
+        let set = KeySet::new("https://id.example".to_owned(), client, Times::default());
+        assert!(!set.is_usable());
+        for (minutes, usable) in [(0, true), (59, true), (60, false)] {
+            let keys = vec![SigningKey::read(p256(json!({}))).unwrap()];
+            let since = Instant::now().checked_sub(Duration::from_mins(minutes));
+            let fresh_for = Duration::from_mins(10);
+            set.state().known = Arc::new(Known { keys, since, fresh_for });
+            assert_eq!(set.is_usable(), usable, "after {minutes} minutes");
+            assert_eq!(set.known().is_fresh(), minutes < 10);
+        }
+        assert!(set.known().since.is_some(), "the machine's clock is younger than an hour");
+    }
 
     #[test]
     fn a_token_names_its_key_unless_there_is_only_one() {
