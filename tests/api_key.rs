@@ -3,6 +3,8 @@
 use crate::support::actors::Market;
 use crate::support::http::{Answer, App};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use domain::secret::Environment;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 const KEY: &str = "secret position apiKey { id label expiresAt rotatedFrom rotatedTo
@@ -203,4 +205,13 @@ async fn what_can_be_done_with_a_key_is_told_with_the_reason() {
         {"action": "deactivateApiKey", "allowed": true, "reasonCode": null},
     ]);
     assert_eq!(actions, expected);
+}
+
+#[tokio::test]
+async fn keys_of_a_live_system_say_that_they_open_one() {
+    let app = App::start().await;
+    let market = Market::open(&app.node.clone().with_environment(Environment::Live)).await;
+    market.approved_request().await;
+    let key = market.alice.generates_key(&market.policy, "branch").await.unwrap();
+    assert!(key.secret.unwrap().expose_secret().starts_with("pmk_live_"));
 }

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod database;
 pub mod http;
 pub mod jwk;
+pub mod oidc_provider;
 pub mod proxy;
 pub mod statements;
 

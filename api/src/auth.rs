@@ -1,42 +1,29 @@
 //! From an access token to an actor.
 //!
-//! Tokens are JWTs with `iss`, `aud`, `sub`, `exp`, roles in `realm_access.roles` and the caller's
-//! name in `preferred_username`, as Keycloak makes them. The development issuer makes the same
-//! with a key of its own, and is believed on loopback addresses only.
+//! A token is a signed JWT of an issuer that the configuration names. [`token`] verifies it,
+//! [`claims`] tells who its bearer is, [`key_set`] has the issuer's public keys ([`jwk`]) and
+//! [`discovery`] fetches them. Without a configured issuer the development issuer takes their place, and is
+//! believed on loopback addresses only.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use chrono::{DateTime, TimeDelta, Utc};
-use commands::keys::{KeysError, read_or_make};
-use domain::actor::{Actor, Role};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::path::Path;
+pub mod claims;
+pub mod development;
+pub mod discovery;
+pub mod external;
+pub mod jwk;
+pub mod key_set;
+pub mod settings;
+pub mod token;
 
-/// Clocks of issuer and service may differ by this much, in seconds.
-const LEEWAY: u64 = 30;
-/// The issuer's name in development tokens.
-const DEVELOPMENT_ISSUER: &str = "pms-development";
+pub use development::DevelopmentIssuer;
+pub use external::ExternalIssuer;
 
-/// What of a token matters here.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: String,
-    preferred_username: String,
-    exp: i64,
-    nbf: i64,
-    #[serde(default)]
-    realm_access: RealmAccess,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    partners: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct RealmAccess {
-    roles: Vec<String>,
-}
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use domain::actor::Actor;
+use key_set::Times;
+use serde::Serialize;
+use settings::IssuerSettings;
+use token::Token;
 
 /// Why a token is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,9 +37,12 @@ pub enum Refusal {
     /// It is meant for another service.
     #[error("The access token is meant for another service.")]
     TokenAudience,
-    /// Anything else: not ours, not signed, not a token.
+    /// Anything else: not ours, not signed, not a token. The log says why, at level `debug`.
     #[error("The access token is not valid here.")]
     TokenInvalid,
+    /// Its issuer's keys cannot be had now, so nobody can tell.
+    #[error("The issuer of the access token cannot be reached. Try again later.")]
+    IssuerUnavailable,
 }
 
 impl Refusal {
@@ -63,93 +53,72 @@ impl Refusal {
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::TokenAudience => "TOKEN_AUDIENCE",
             Self::TokenInvalid => "TOKEN_INVALID",
+            Self::IssuerUnavailable => "ISSUER_UNAVAILABLE",
+        }
+    }
+
+    /// What HTTP says of it: another token helps, or only time does.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::IssuerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::UNAUTHORIZED,
         }
     }
 }
 
-/// Makes and believes tokens for development: no password, no network, loopback only.
-pub struct DevelopmentIssuer {
-    signing: EncodingKey,
-    verifying: DecodingKey,
-    audience: String,
+/// A token that is not valid here. Operators learn why; the bearer, who may be anybody, does not.
+fn invalid(why: &str) -> Refusal {
+    tracing::debug!(why, "a token is not believed");
+    Refusal::TokenInvalid
 }
 
-impl DevelopmentIssuer {
-    /// The issuer whose key lies in `folder`; made there when it is missing.
-    pub fn open(folder: &Path, audience: &str) -> Result<Self, KeysError> {
-        let path = folder.join("development-issuer.p8");
-        let pkcs8 = read_or_make(&path, true, new_key)?;
-        let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| KeysError::Broken(path))?;
-        Ok(Self {
-            signing: EncodingKey::from_ed_der(&pkcs8),
-            verifying: DecodingKey::from_ed_der(pair.public_key().as_ref()),
-            audience: audience.to_owned(),
-        })
-    }
-
-    /// A token for `subject` with these roles, from `now` on for `life`.
-    pub fn issue(
-        &self,
-        subject: &str,
-        roles: &[Role],
-        partners: &[String],
-        now: DateTime<Utc>,
-        life: TimeDelta,
-    ) -> Option<String> {
-        let claims = Claims {
-            iss: DEVELOPMENT_ISSUER.to_owned(),
-            aud: self.audience.clone(),
-            sub: subject.to_owned(),
-            preferred_username: subject.to_owned(),
-            exp: (now + life).timestamp(),
-            nbf: now.timestamp(),
-            realm_access: RealmAccess { roles: roles.iter().map(ToString::to_string).collect() },
-            partners: partners.to_vec(),
-        };
-        encode(&Header::new(Algorithm::EdDSA), &claims, &self.signing).ok()
-    }
-
-    /// The actor that a token vouches for.
-    pub fn actor(&self, token: &str) -> Result<Actor, Refusal> {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
-        validation.set_issuer(&[DEVELOPMENT_ISSUER]);
-        validation.set_audience(&[&self.audience]);
-        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        let claims = decode::<Claims>(token, &self.verifying, &validation).map_err(refusal)?.claims;
-        actor(claims)
-    }
+/// Whose tokens a node believes.
+pub enum Issuers {
+    /// Everybody on this machine can be anybody.
+    Development(DevelopmentIssuer),
+    /// Those that the configuration names; each vouches for its own tokens only.
+    External(Vec<ExternalIssuer>),
 }
 
-/// A subject is stored with every event it causes: one line of at most 256 characters. Roles of
-/// other systems are ignored.
-fn actor(claims: Claims) -> Result<Actor, Refusal> {
-    let subject = claims.preferred_username;
-    let storable = (1..=256).contains(&subject.chars().count())
-        && !subject.chars().any(char::is_control)
-        && subject == subject.trim();
-    if !storable || subject == Actor::system().subject {
-        return Err(Refusal::TokenInvalid);
-    }
-    let roles = claims.realm_access.roles.iter().filter_map(|role| role.parse().ok());
-    Ok(Actor {
-        subject,
-        roles: roles.collect::<BTreeSet<Role>>(),
-        claimed_partners: claims.partners.into_iter().collect(),
-    })
+/// Whether the tokens of an issuer can be verified now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IssuerState {
+    /// Its URL.
+    pub issuer: String,
+    /// Whether keys of it are known, and not too old.
+    pub usable: bool,
 }
 
-fn refusal(error: jsonwebtoken::errors::Error) -> Refusal {
-    use jsonwebtoken::errors::ErrorKind::{ExpiredSignature, ImmatureSignature, InvalidAudience};
-    match error.kind() {
-        ExpiredSignature | ImmatureSignature => Refusal::TokenExpired,
-        InvalidAudience => Refusal::TokenAudience,
-        _ => Refusal::TokenInvalid,
+impl Issuers {
+    /// Issuers in other houses. Their keys are fetched when they are needed.
+    pub fn external(settings: &[IssuerSettings], times: &Times) -> Result<Self, discovery::Error> {
+        let client = discovery::client(times.patience)?;
+        let issuer = |of| ExternalIssuer::new(of, settings, client.clone(), times.clone());
+        Ok(Self::External(settings.iter().map(issuer).collect()))
     }
-}
 
-fn new_key() -> Result<Vec<u8>, KeysError> {
-    let key = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
-    key.map(|key| key.as_ref().to_vec()).map_err(|_| KeysError::Unusable)
+    /// The actor that a token vouches for at an instant.
+    pub async fn actor(&self, token: &str, now: DateTime<Utc>) -> Result<Actor, Refusal> {
+        let token = Token::read(token)?;
+        match self {
+            Self::Development(issuer) => issuer.actor(&token, now),
+            Self::External(issuers) => {
+                let issuer = issuers.iter().find(|it| it.url() == token.issuer());
+                let issuer = issuer.ok_or_else(|| invalid("its issuer is not configured"))?;
+                issuer.actor(&token, now).await
+            }
+        }
+    }
+
+    /// Whose tokens can be verified now. Keys that are missing or old are asked for meanwhile, so
+    /// that somebody who asks again finds them.
+    pub fn states(&self) -> Vec<IssuerState> {
+        match self {
+            Self::Development(_) => {
+                let issuer = development::NAME.to_owned();
+                vec![IssuerState { issuer, usable: true }]
+            }
+            Self::External(issuers) => issuers.iter().map(ExternalIssuer::state).collect(),
+        }
+    }
 }

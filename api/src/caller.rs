@@ -4,7 +4,7 @@ use crate::auth;
 use crate::errors::{Result, answer};
 use crate::server::Node;
 use async_graphql::Context;
-use commands::{Commands, Error, Request};
+use commands::{Commands, Error, Request, now};
 use domain::actor::{Actor, MemberRole, Operation};
 use domain::ids::PartnerId;
 use projections::Viewer;
@@ -44,7 +44,8 @@ impl Caller {
         token: Option<&str>,
         correlation_id: Option<&str>,
     ) -> std::result::Result<Self, Unidentified> {
-        let actor = node.issuer.actor(token.ok_or(auth::Refusal::TokenMissing)?)?;
+        let token = token.ok_or(auth::Refusal::TokenMissing)?;
+        let actor = node.issuers.actor(token, now()).await?;
         let pool = node.commands.store().pool();
         let seats = projections::partner::of_member(pool, &actor.subject).await?;
         let memberships = memberships(&actor, seats);

@@ -1,7 +1,10 @@
 //! Every setting, in one place: from a TOML file, from the environment (which wins), typed, and
 //! refused when unknown.
 
+use crate::auth::claims::ClaimNames;
+use crate::auth::settings::{self, IssuerEntry, IssuerSettings};
 use crate::embedded_postgres::{self, reachable, server_account};
+use domain::secret::Environment;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,11 +27,19 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `PMS_KEY_DIR`: the keys of the installation, shared by all nodes.
     pub key_dir: Option<PathBuf>,
-    /// `PMS_OIDC_ISSUER`: who issues access tokens; unset: the development issuer, which exists on
-    /// loopback addresses only. Others are refused until their tokens are understood.
-    pub oidc_issuer: Option<String>,
+    /// `PMS_OIDC_ISSUER`: who issues access tokens, one or several; unset: the development issuer,
+    /// which exists on loopback addresses only.
+    #[serde(deserialize_with = "settings::entries")]
+    pub oidc_issuer: Vec<IssuerEntry>,
     /// `PMS_OIDC_AUDIENCE`: whom tokens have to be meant for.
     pub oidc_audience: String,
+    /// `PMS_OIDC_SUBJECT_CLAIM`: the claim that names the caller in the log.
+    pub oidc_subject_claim: String,
+    /// `PMS_OIDC_ROLES_CLAIM`: the claim with his roles; dots lead into objects.
+    pub oidc_roles_claim: String,
+    /// `PMS_OIDC_PARTNERS_CLAIM`: the claim with partners that he belongs to beside those that the
+    /// log knows.
+    pub oidc_partners_claim: String,
     /// `PMS_FOUR_EYES`: whether new roots of trust and the ends of partners and policies need a
     /// second person: `on` or `off`.
     pub four_eyes: FourEyes,
@@ -73,14 +84,18 @@ pub enum LogFormat {
 
 impl Default for Config {
     fn default() -> Self {
+        let claims = ClaimNames::default();
         Self {
             database_url: None,
             owner_database_url: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data_dir: PathBuf::from(".pms"),
             key_dir: None,
-            oidc_issuer: None,
+            oidc_issuer: vec![],
             oidc_audience: "pms".to_owned(),
+            oidc_subject_claim: claims.subject,
+            oidc_roles_claim: claims.roles,
+            oidc_partners_claim: claims.partners,
             four_eyes: FourEyes::Off,
             proof_of_possession: ProofOfPossession::Off,
             log: "info".to_owned(),
@@ -104,11 +119,14 @@ pub enum Error {
     #[error("the configuration has an error: {0}")]
     Value(String),
     /// The development issuer must not be reachable from elsewhere.
-    #[error("anybody on this machine can make development tokens: listen on loopback only")]
+    #[error(
+        "anybody on this machine can make development tokens: \
+         listen on a loopback address only, or set PMS_OIDC_ISSUER"
+    )]
     DevelopmentIssuerExposed,
-    /// Nobody would check the tokens.
-    #[error("tokens of an external issuer are not understood yet: leave PMS_OIDC_ISSUER unset")]
-    ExternalIssuer,
+    /// Issuers that cannot be trusted, or not beside each other.
+    #[error("the configuration has an error: oidc_issuer: {}", .0.join("; "))]
+    Issuers(Vec<String>),
     /// No account for the own PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] embedded_postgres::Error),
@@ -139,6 +157,25 @@ impl Config {
         self.key_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
     }
 
+    /// The issuers whose tokens are believed; none: the development issuer's are.
+    pub fn issuers(&self) -> Vec<IssuerSettings> {
+        let claims = ClaimNames {
+            subject: self.oidc_subject_claim.clone(),
+            roles: self.oidc_roles_claim.clone(),
+            partners: self.oidc_partners_claim.clone(),
+        };
+        let complete = |entry: &IssuerEntry| entry.complete(&self.oidc_audience, &claims);
+        self.oidc_issuer.iter().map(complete).collect()
+    }
+
+    /// What the keys that are issued here open: a system that believes tokens made on its own
+    /// machine is a test system.
+    pub fn environment(&self) -> Environment {
+        let issuers = self.issuers();
+        let is_live = !issuers.is_empty() && issuers.iter().all(|it| it.url.starts_with("https:"));
+        if is_live { Environment::Live } else { Environment::Test }
+    }
+
     /// Whether the service runs a PostgreSQL of its own.
     pub fn is_embedded(&self) -> bool {
         self.database_url.is_none()
@@ -162,11 +199,12 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.oidc_issuer.is_some() {
-            return Err(Error::ExternalIssuer);
-        }
-        if !self.listen.ip().is_loopback() {
+        if self.oidc_issuer.is_empty() && !self.listen.ip().is_loopback() {
             return Err(Error::DevelopmentIssuerExposed);
+        }
+        let findings = settings::findings(&self.issuers());
+        if !findings.is_empty() {
+            return Err(Error::Issuers(findings));
         }
         let filter = EnvFilter::try_new(&self.log);
         filter.map(drop).map_err(|error| Error::Value(format!("log: {error}")))
@@ -207,12 +245,43 @@ mod tests {
 
     #[test]
     fn the_development_issuer_is_never_reachable_from_elsewhere() {
-        let open = Config { listen: ([0, 0, 0, 0], 80).into(), ..Config::default() };
-        assert!(matches!(open.check(), Err(Error::DevelopmentIssuerExposed)));
-        let issuer = Some("https://id.example".to_owned());
-        let trusting = Config { oidc_issuer: issuer, ..open };
-        assert!(matches!(trusting.check(), Err(Error::ExternalIssuer)));
-        assert!(Config::default().check().is_ok());
+        for listen in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80", "[2001:db8::1]:80"] {
+            let open = parsed(&format!("listen = '{listen}'")).unwrap();
+            assert!(matches!(open.check(), Err(Error::DevelopmentIssuerExposed)), "{listen}");
+            let issuer = "oidc_issuer = 'https://id.example'";
+            let external = parsed(&format!("listen = '{listen}'\n{issuer}")).unwrap();
+            assert!(external.check().is_ok(), "{listen}");
+        }
+        for listen in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80"] {
+            assert!(parsed(&format!("listen = '{listen}'")).unwrap().check().is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn issuers_that_cannot_be_trusted_are_refused_all_at_once() {
+        let text = "oidc_issuer = 'http://id.example,https://id.example'";
+        let Err(Error::Issuers(findings)) = parsed(text).unwrap().check() else { panic!() };
+        assert_eq!(findings.len(), 2);
+    }
+
+    #[test]
+    fn what_is_said_for_all_issuers_holds_for_those_who_say_nothing_else() {
+        let text =
+            "oidc_audience = 'ours'\noidc_roles_claim = 'roles'\noidc_issuer = 'https://a.example'";
+        let issuers = parsed(text).unwrap().issuers();
+        assert_eq!(
+            (issuers[0].audience.as_str(), issuers[0].claims.roles.as_str()),
+            ("ours", "roles")
+        );
+    }
+
+    #[test]
+    fn only_a_system_that_believes_no_token_of_this_machine_is_live() {
+        let environment = |text: &str| parsed(text).unwrap().environment();
+        assert_eq!(environment(""), Environment::Test);
+        assert_eq!(environment("oidc_issuer = 'https://id.example'"), Environment::Live);
+        let mixed = "oidc_issuer = 'https://id.example,t:=http://127.0.0.1:8180'";
+        assert_eq!(environment(mixed), Environment::Test);
     }
 
     #[test]

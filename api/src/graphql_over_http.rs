@@ -149,7 +149,7 @@ fn parse(
 }
 
 fn unauthorized(refusal: Refusal) -> Response {
-    let mut response = error(StatusCode::UNAUTHORIZED, refusal.code(), &refusal.to_string());
+    let mut response = error(refusal.status(), refusal.code(), &refusal.to_string());
     let challenge = header::HeaderValue::from_static("Bearer");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response

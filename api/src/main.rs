@@ -1,11 +1,11 @@
 //! `pms`: the partner management system on the command line.
 #![expect(clippy::print_stdout, reason = "what people and scripts read")]
 
-use api::auth::DevelopmentIssuer;
+use api::auth::{DevelopmentIssuer, Issuers};
 use api::config::{Config, LogFormat};
 use api::errors::chain;
 use api::server::{Node, router};
-use api::service::{Database, Error, commands, start_error};
+use api::service::{Database, Error, commands, development_issuer, issuers, start_error};
 use clap::{Parser, Subcommand};
 use commands::keys::Keys;
 use commands::{Commands, now};
@@ -153,10 +153,10 @@ async fn serve(config: &Config) -> Result<(), Error> {
     database.prepare().await?;
     let commands = commands(config, &database).await?;
     commands.bootstrap().await.map_err(start_error)?;
-    let issuer = DevelopmentIssuer::open(&config.key_dir(), &config.oidc_audience)?;
-    announce(config, &issuer);
+    let issuers = issuers(config)?;
+    announce(config, &issuers);
     let schema = api::schema::schema();
-    let node = Node { commands: commands.clone(), schema, issuer: Arc::new(issuer) };
+    let node = Node { commands: commands.clone(), schema, issuers: Arc::new(issuers) };
     let expiry = commands.clone();
     tokio::spawn(async move { expiry.watch_expiry().await });
     tokio::spawn(async move { commands.forget_what_has_expired().await });
@@ -179,10 +179,21 @@ async fn told_to_stop() {
     tracing::info!("stopping");
 }
 
-/// Where to look, and tokens to look with: the development issuer is for people at this machine.
-fn announce(config: &Config, issuer: &DevelopmentIssuer) {
+/// Where to look, and whose tokens to look with.
+fn announce(config: &Config, issuers: &Issuers) {
     println!("\n  GraphiQL    http://{}/graphql", config.listen);
     println!("  data        {}", config.data_dir.display());
+    match issuers {
+        Issuers::Development(issuer) => announce_tokens(issuer),
+        // Asks for their keys, too, so that the first token need not wait.
+        Issuers::External(_) => {
+            issuers.states().iter().for_each(|it| println!("  issuer      {}", it.issuer));
+        }
+    }
+}
+
+/// Tokens to look with: the development issuer is for people at this machine.
+fn announce_tokens(issuer: &DevelopmentIssuer) {
     println!(
         "\n  DEVELOPMENT ISSUER: everybody on this machine can be anybody. Tokens for 12 hours:\n"
     );
@@ -206,7 +217,7 @@ fn token(
     roles: &[Role],
     partners: &[String],
 ) -> Result<String, Error> {
-    let issuer = DevelopmentIssuer::open(&config.key_dir(), &config.oidc_audience)?;
+    let issuer = development_issuer(config)?;
     let token = issuer.issue(subject, roles, partners, now(), chrono::TimeDelta::hours(12));
     token.ok_or_else(|| Error::Command("the token cannot be signed".into()))
 }

@@ -1,6 +1,6 @@
 //! What listens: the routes of a node, its health and its readiness.
 
-use crate::auth::DevelopmentIssuer;
+use crate::auth::Issuers;
 use crate::graphql_over_http::{graphiql, graphql};
 use crate::schema::Schema;
 use axum::extract::{DefaultBodyLimit, State};
@@ -24,7 +24,7 @@ pub struct Node {
     /// What can be asked.
     pub schema: Schema,
     /// Who is believed.
-    pub issuer: Arc<DevelopmentIssuer>,
+    pub issuers: Arc<Issuers>,
 }
 
 /// The routes of a node.
@@ -41,18 +41,22 @@ pub fn router(node: Node) -> Router {
         .with_state(node)
 }
 
-/// Ready while events can be appended and read tables are this program's.
+/// Ready while events can be appended, read tables are this program's, and the tokens of at least
+/// one issuer can be verified.
 async fn readyz(State(node): State<Node>) -> Response {
     let health = *node.commands.store().health().borrow();
     let read = sqlx::query("select 1").execute(node.commands.store().pool());
     let answered = tokio::time::timeout(Duration::from_secs(2), read).await;
-    let ready = health.ready && matches!(answered, Ok(Ok(_)));
+    let issuers = node.issuers.states();
+    let trusts = issuers.iter().any(|issuer| issuer.usable);
+    let ready = health.ready && matches!(answered, Ok(Ok(_))) && trusts;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
         "ready": ready,
         "position": health.head.to_string(),
         "epoch": health.epoch,
         "stopped": health.stopped,
+        "issuers": issuers,
     });
     (status, Json(body)).into_response()
 }

@@ -1,5 +1,7 @@
 //! Putting a node together: database, keys, commands.
 
+use crate::auth::key_set::Times;
+use crate::auth::{DevelopmentIssuer, Issuers, discovery};
 use crate::config::{Config, FourEyes, ProofOfPossession};
 use crate::embedded_postgres::{self, Server, Settings, find_binaries};
 use commands::Commands;
@@ -35,6 +37,12 @@ pub enum Error {
     /// There are no keys, or others than before.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// Nobody can be asked for the issuers' keys.
+    #[error("issuers cannot be asked for their keys")]
+    Issuers(#[from] discovery::Error),
+    /// Whoever could make tokens here would be anybody.
+    #[error("PMS_OIDC_ISSUER is set: tokens come from there, and there is no development issuer")]
+    NoDevelopmentIssuer,
     /// A command at the start failed.
     #[error("{0}")]
     Command(String),
@@ -152,12 +160,29 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     let adopted: bool = adopted.fetch_one(&pool).await?;
     let keys = Keys::open(&config.key_dir(), !adopted)?;
     let store = EventStore::start(pool, database.serving.clone(), Limits::default());
-    let commands = Commands::new(store, Arc::new(keys));
+    let commands = Commands::new(store, Arc::new(keys)).with_environment(config.environment());
     let commands = commands.with_four_eyes(config.four_eyes == FourEyes::On);
     let proof_of_possession = config.proof_of_possession == ProofOfPossession::On;
     let commands = commands.with_proof_of_possession(proof_of_possession);
     commands.adopt_keys().await.map_err(start_error)?;
     Ok(commands)
+}
+
+/// Whose tokens the node believes: those of the configured issuers, or else its own. Never both.
+pub fn issuers(config: &Config) -> Result<Issuers, Error> {
+    let external = config.issuers();
+    if external.is_empty() {
+        return Ok(Issuers::Development(development_issuer(config)?));
+    }
+    Ok(Issuers::external(&external, &Times::default())?)
+}
+
+/// The issuer of development tokens; there is none where others are believed.
+pub fn development_issuer(config: &Config) -> Result<DevelopmentIssuer, Error> {
+    if !config.oidc_issuer.is_empty() {
+        return Err(Error::NoDevelopmentIssuer);
+    }
+    Ok(DevelopmentIssuer::open(&config.key_dir(), &config.oidc_audience)?)
 }
 
 /// What a command refused at the start, in the words of its findings.

@@ -53,8 +53,8 @@ pub struct Commands {
 type Queues = std::sync::Mutex<HashMap<event_store::StreamId, Weak<Mutex<()>>>>;
 
 impl Commands {
-    /// The commands over a log and the keys of the installation. The keys that they issue say that
-    /// they open a test system: nobody who believes development tokens is a live one.
+    /// The commands over a log and the keys of the installation. Unless told otherwise they belong
+    /// to a test system.
     pub fn new(store: EventStore, keys: Arc<Keys>) -> Self {
         Self {
             store,
@@ -65,6 +65,12 @@ impl Commands {
             proof_of_possession: false,
             queues: Arc::default(),
         }
+    }
+
+    /// The same commands; what the keys that they issue say that they open.
+    #[must_use]
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
     }
 
     /// The same commands; whether new roots of trust and the ends of partners and policies need a

@@ -2,7 +2,7 @@
 
 use super::commands::Installation;
 use super::statements::Statements;
-use api::auth::DevelopmentIssuer;
+use api::auth::{DevelopmentIssuer, Issuers};
 use api::server::{Node, router};
 use chrono::TimeDelta;
 use domain::actor::Role;
@@ -17,7 +17,7 @@ pub struct App {
     pub installation: Installation,
     /// The commands of its one node.
     pub node: ::commands::Commands,
-    /// Who makes its tokens.
+    /// Who makes its tokens, unless it believes others.
     pub issuer: Arc<DevelopmentIssuer>,
     url: String,
     client: reqwest::Client,
@@ -56,9 +56,19 @@ impl App {
 
     /// Starts a system over a node.
     pub async fn over(installation: Installation, node: ::commands::Commands) -> Self {
+        let issuer = DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap();
+        Self::believing(Issuers::Development(issuer), installation, node).await
+    }
+
+    /// Starts a system over a node that believes these issuers.
+    pub async fn believing(
+        issuers: Issuers,
+        installation: Installation,
+        node: ::commands::Commands,
+    ) -> Self {
         let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
         let schema = api::schema::schema();
-        let served = Node { commands: node.clone(), schema, issuer: issuer.clone() };
+        let served = Node { commands: node.clone(), schema, issuers: Arc::new(issuers) };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
