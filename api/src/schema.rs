@@ -1,11 +1,12 @@
 //! The GraphQL schema: what each noun brings, put together.
 
+use crate::limits::MAX_NESTING;
 use crate::{
     api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
     sbi, trust_certificate,
 };
-use async_graphql::{EmptySubscription, MergedObject};
+use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
@@ -53,19 +54,15 @@ pub struct Mutation(
 /// The schema of this program.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// How deep a query may nest.
-const MAX_DEPTH: usize = 15;
-/// How many fields a query may ask for, aliases and all.
-const MAX_COMPLEXITY: usize = 2_000;
-/// How many directives may stand on one field.
-const MAX_DIRECTIVES: usize = 8;
-
-/// Makes the schema, with the limits that protect the server.
+/// Makes the schema. The limits that protect the server are [`crate::document`]'s: every document
+/// passes there first.
 pub fn schema() -> Schema {
+    unfinished().finish()
+}
+
+/// The schema before it is closed: tests add to it what no client can bring about.
+pub fn unfinished() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
-        .limit_directives(MAX_DIRECTIVES)
+        .limit_recursive_depth(MAX_NESTING)
         .disable_suggestions()
-        .finish()
 }

@@ -2,13 +2,14 @@
 
 use super::commands::Installation;
 use api::auth::DevelopmentIssuer;
-use api::server::{Node, router};
+use api::server::Node;
+use api::transport::Transport;
 use chrono::TimeDelta;
 use domain::actor::Role;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// A running system.
 pub struct App {
@@ -19,6 +20,8 @@ pub struct App {
     /// Who makes its tokens.
     pub issuer: Arc<DevelopmentIssuer>,
     url: String,
+    stop: Arc<Notify>,
+    stopped: Arc<Notify>,
 }
 
 /// What a system answered.
@@ -44,21 +47,49 @@ impl App {
         Self::over(installation, node).await
     }
 
+    /// Starts a system that meets the network in its own way.
+    pub async fn with(transport: Transport) -> Self {
+        let installation = Installation::new().await;
+        let node = installation.node();
+        Self::serving(installation, node, api::schema::schema(), transport).await
+    }
+
     /// Starts a system over a node.
     pub async fn over(installation: Installation, node: ::commands::Commands) -> Self {
-        let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
         let schema = api::schema::schema();
-        let served = Node { commands: node.clone(), schema, issuer: issuer.clone() };
+        Self::serving(installation, node, schema, Transport::default()).await
+    }
+
+    /// Starts a system of these parts.
+    pub async fn serving(
+        installation: Installation,
+        node: ::commands::Commands,
+        schema: api::schema::Schema,
+        transport: Transport,
+    ) -> Self {
+        let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
+        let transport = Arc::new(transport);
+        let served = Node { commands: node.clone(), schema, issuer: issuer.clone(), transport };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = Arc::new(Notify::new());
+        let (stopped, told) = (Arc::new(Notify::new()), stop.clone());
+        let has_stopped = stopped.clone();
         tokio::spawn(async move {
-            axum::serve(
-                listener,
-                router(served).into_make_service_with_connect_info::<SocketAddr>(),
-            )
-            .await
+            api::server::serve(listener, served, told.notified()).await;
+            has_stopped.notify_one();
         });
-        Self { installation, node, issuer, url }
+        Self { installation, node, issuer, url, stop, stopped }
+    }
+
+    /// Tells the system to stop, as SIGTERM does.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Waits until it has stopped.
+    pub async fn has_stopped(&self) {
+        self.stopped.notified().await;
     }
 
     /// The address of a path.
