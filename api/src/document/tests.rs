@@ -90,7 +90,7 @@ fn every_limit_has_its_code() {
     assert_eq!(code(&inline(31)), "");
     assert_eq!(code(&inline(32)), "QUERY_TOO_DEEP");
     let heavy = "partners(first: 200) { nodes { allowedActions { action allowed reasonCode } } } ";
-    assert_eq!(code(&repeated(8, heavy)), "QUERY_TOO_COMPLEX");
+    assert_eq!(code(&repeated(10, heavy)), "QUERY_TOO_COMPLEX");
     let list = json!({"ids": vec![1; 1001]});
     assert_eq!(checked("{ me { subject } }", list).unwrap_err().code, "LIST_TOO_LONG");
 }
