@@ -367,7 +367,7 @@ fn load_error<E: std::error::Error>(error: AggregateError<E>) -> Error {
         AggregateError::DatabaseConnectionError(source)
         | AggregateError::UnexpectedError(source) => match source.downcast::<sqlx::Error>() {
             Ok(database) => (*database).into(), // it may be away for a moment
-            Err(source) => Error::Fault(source),
+            Err(_) => Error::fault("a stream does not load: unexpected"),
         },
         other => Error::fault(format!("a stream does not load: {}", kind(&other))),
     }
