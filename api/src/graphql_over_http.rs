@@ -38,9 +38,6 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::{Instrument as _, info_span};
 
-/// A request weighs as much as one more for so many fields of its answer.
-const WEIGHT_OF_A_REQUEST: u64 = 1_000;
-
 /// Answers one request.
 pub async fn graphql(
     State(node): State<Node>,
@@ -97,7 +94,8 @@ async fn answer(
     if by_get && operation == OperationType::Mutation {
         return Err(Refusal::mutation_by_get());
     }
-    allow(node, &caller, weight)?;
+    let allowed = transport.allow(&caller.request.actor.subject, weight);
+    allowed.map_err(Refusal::rate_limited)?;
     if operation == OperationType::Mutation {
         remember_origin(&caller, client, &head.headers).await?;
     }
@@ -116,7 +114,7 @@ fn refused_query(finding: domain::Finding) -> Refusal {
     if finding.code == "PERSISTED_QUERY_NOT_FOUND" {
         return Refusal::by_graphql(finding);
     }
-    Refusal::new(StatusCode::BAD_REQUEST, finding.code, &finding.message)
+    Refusal::of(StatusCode::BAD_REQUEST, finding)
 }
 
 /// Who asks.
@@ -136,13 +134,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
-/// Takes from the caller's allowance what a request weighs.
-fn allow(node: &Node, caller: &Caller, weight: u64) -> Result<(), Refusal> {
-    let Some(limit) = &node.transport.per_caller else { return Ok(()) };
-    let units = u32::try_from(weight / WEIGHT_OF_A_REQUEST).unwrap_or(u32::MAX).saturating_add(1);
-    limit.take(&caller.request.actor.subject, units).map_err(Refusal::rate_limited)
 }
 
 /// Where a change came from is known before it happens.

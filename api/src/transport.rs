@@ -8,6 +8,9 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// A request weighs as much as one more for so many fields of its answer.
+const WEIGHT_OF_A_REQUEST: u64 = 1_000;
+
 /// What a node grants, and to whom. As it comes, nobody is held back and everything is shown.
 #[derive(Debug)]
 pub struct Transport {
@@ -29,6 +32,15 @@ pub struct Transport {
     pub cors_origins: Vec<HeaderValue>,
     /// Proxies whose word on the client's address counts.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Transport {
+    /// Takes what a document weighs from its caller's allowance, or tells how long to wait.
+    pub fn allow(&self, subject: &str, weight: u64) -> Result<(), Duration> {
+        let Some(limit) = &self.per_caller else { return Ok(()) };
+        let units = u32::try_from(weight / WEIGHT_OF_A_REQUEST).unwrap_or(u32::MAX);
+        limit.take(&subject.to_owned(), units.saturating_add(1))
+    }
 }
 
 impl Default for Transport {

@@ -135,16 +135,8 @@ fn is_judged_in_linear_time(text: &str) {
     let Ok(parsed) = parse_query(text) else { return };
     let Some((_, meant)) = parsed.operations.iter().next() else { return };
     let variables = Variables::default();
-    let mut weigher = Weigher {
-        shape: Shape::current(),
-        fragments: &parsed.fragments,
-        weighed: HashMap::new(),
-        variables: &variables,
-        defaults: &meant.node,
-        introspects: false,
-        steps: 0,
-    };
-    drop(weigher.weigh(&parsed.operations, &meant.node));
+    let mut weigher = Weigher::new(&parsed, &meant.node, &variables);
+    drop(weigher.weigh(&parsed.operations));
     assert!(weigher.steps <= tokens, "{} steps for {tokens} tokens", weigher.steps);
 }
 

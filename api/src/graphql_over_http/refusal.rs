@@ -22,14 +22,17 @@ pub struct Refusal {
 impl Refusal {
     /// HTTP refuses.
     pub fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
-        let finding = Box::new(Finding::new(code, "", message));
-        Self { status, finding, by_graphql: false, header: None }
+        Self::of(status, Finding::new(code, "", message))
+    }
+
+    /// HTTP refuses for this reason.
+    pub fn of(status: StatusCode, finding: Finding) -> Self {
+        Self { status, finding: Box::new(finding), by_graphql: false, header: None }
     }
 
     /// GraphQL refuses: a request error.
     pub fn by_graphql(finding: Finding) -> Self {
-        let (status, finding) = (StatusCode::BAD_REQUEST, Box::new(finding));
-        Self { status, finding, by_graphql: true, header: None }
+        Self { by_graphql: true, ..Self::of(StatusCode::BAD_REQUEST, finding) }
     }
 
     /// Nobody knows who asks.
