@@ -69,6 +69,9 @@ async fn the_answer_has_the_form_that_the_client_accepts() {
         assert_eq!(header(&answer, CONTENT_TYPE), format!("{form}; charset=utf-8"));
         assert_eq!(header(&answer, reqwest::header::CACHE_CONTROL), "no-store");
     }
+    let ordered = post(&app, &json!({"query": "{ me { subject roles } }"})).send().await.unwrap();
+    let expected = r#"{"data":{"me":{"subject":"admin","roles":["PARTNER_ADMIN"]}}}"#;
+    assert_eq!(ordered.text().await.unwrap(), expected, "in the order in which it was asked for");
     let html = post(&app, &query).header(ACCEPT, "text/html");
     assert_eq!(sent(html).await, is(406, "NOT_ACCEPTABLE"));
 }

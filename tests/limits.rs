@@ -22,12 +22,16 @@ async fn code(app: &App, query: &str) -> String {
     answer.codes().concat()
 }
 
+fn numbered(count: usize, text: impl Fn(usize) -> String) -> String {
+    (0..count).map(text).collect::<Vec<_>>().concat()
+}
+
 #[tokio::test]
 async fn ten_thousand_aliases_are_refused() {
     let app = App::start().await;
-    let aliases: String = (0..10_000).map(|n| format!("a{n}:subject ")).collect();
+    let aliases = numbered(10_000, |n| format!("a{n}:subject "));
     assert_eq!(code(&app, &format!("{{ me {{ {aliases} }} }}")).await, "QUERY_TOO_LONG");
-    let aliases: String = (0..201).map(|n| format!("a{n}:subject ")).collect();
+    let aliases = numbered(201, |n| format!("a{n}:subject "));
     assert_eq!(code(&app, &format!("{{ me {{ {aliases} }} }}")).await, "QUERY_ALIASES");
     let fragment = format!("fragment f on Me {{ {} }}", &aliases[..1_000]);
     let spread = "a: me { ...f } b: me { ...f } c: me { ...f }";
@@ -100,8 +104,7 @@ async fn fragments_in_circles_or_in_powers_of_two_are_refused() {
     let circle = "fragment a on Me { ...b } fragment b on Me { ...a }";
     assert_eq!(code(&app, &format!("{{ me {{ ...a }} }} {circle}")).await, "FRAGMENT_CYCLE");
     assert_eq!(code(&app, &format!("{{ me {{ subject }} }} {circle}")).await, "FRAGMENT_CYCLE");
-    let doubling: String =
-        (0..25).map(|n| format!("fragment f{n} on Me {{ ...f{0} ...f{0} }} ", n + 1)).collect();
+    let doubling = numbered(25, |n| format!("fragment f{n} on Me {{ ...f{0} ...f{0} }} ", n + 1));
     let query = format!("{{ me {{ ...f0 }} }} {doubling} fragment f25 on Me {{ subject }}");
     assert_eq!(code(&app, &query).await, "QUERY_FIELDS");
 }
@@ -110,7 +113,7 @@ async fn fragments_in_circles_or_in_powers_of_two_are_refused() {
 async fn what_asks_for_too_much_at_once_is_refused_before_it_costs() {
     let app = App::start().await;
     let list = "partners(first: 200) { nodes { allowedActions { action allowed reasonCode } } }";
-    let many: String = (0..10).map(|n| format!("a{n}: {list} ")).collect();
+    let many = numbered(10, |n| format!("a{n}: {list} "));
     assert_eq!(code(&app, &format!("{{ {many} }}")).await, "QUERY_TOO_COMPLEX");
     let roots = "me { subject } ".repeat(51);
     assert_eq!(code(&app, &format!("{{ {roots} }}")).await, "QUERY_ROOT_FIELDS");

@@ -23,12 +23,12 @@ use crate::loader::loader;
 use crate::server::{ClientAddress, Node};
 use async_graphql::http::GraphiQLSource;
 use async_graphql::parser::types::OperationType;
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
+use axum::{Extension, Json};
 use futures::FutureExt as _;
 use media_type::accepts_html;
 use parameters::Parameters;
@@ -208,7 +208,12 @@ fn respond(
         MediaType::GraphqlResponse if !executed => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    let content_type = [(header::CONTENT_TYPE, media_type.header())];
-    let body = if executed { json!(response) } else { json!({"errors": response.errors}) };
-    (status, content_type, body.to_string()).into_response()
+    let errors = &response.errors;
+    // As it is: fields come in the order in which they were asked for.
+    let body = if executed {
+        Json(&response).into_response()
+    } else {
+        Json(json!({"errors": errors})).into_response()
+    };
+    (status, [(header::CONTENT_TYPE, media_type.header())], body).into_response()
 }
