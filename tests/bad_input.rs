@@ -258,7 +258,7 @@ async fn what_is_no_graphql_request_is_refused_at_the_door() {
     };
     let json = "application/json";
     assert_eq!(send(json, b"{\"query\": ".to_vec()).await, (400, "MALFORMED_JSON".into()));
-    assert_eq!(send(json, b"[]".to_vec()).await, (400, "MALFORMED_JSON".into()));
+    assert_eq!(send(json, b"[]".to_vec()).await, (400, "BATCHING_OFF".into()));
     assert_eq!(send(json, vec![0xff, 0xfe]).await, (400, "MALFORMED_JSON".into()));
     assert_eq!(send("text/plain", b"{}".to_vec()).await, (415, "CONTENT_TYPE".into()));
     let ten_megabytes = vec![b' '; 10 << 20];

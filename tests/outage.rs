@@ -1,10 +1,15 @@
 //! PostgreSQL goes away and comes back.
 
+use crate::support::actors::{admin, policy_manager};
 use crate::support::commands::Installation;
 use crate::support::http::App;
 use crate::support::until;
-use commands::event_store::Limits;
+use commands::event_store::{EventStore, Limits};
+use commands::keys::Keys;
+use commands::{Commands, Error};
 use serde_json::json;
+use sqlx::postgres::PgPoolOptions;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn impatient() -> Limits {
@@ -40,4 +45,18 @@ async fn a_lost_database_is_told_clearly_and_found_again_without_a_restart() {
     let names = app.admin().asks("{ policyGroups { nodes { name } } }", json!({})).await;
     let expected = json!({"policyGroups": {"nodes": [{"name": "after"}, {"name": "before"}]}});
     assert_eq!(*names.data(), expected);
+}
+
+#[tokio::test]
+async fn a_database_that_is_lost_while_a_stream_is_loaded_is_unavailable_and_no_fault_of_ours() {
+    let installation = Installation::new().await;
+    let nowhere = installation.database.serving().socket("/nowhere");
+    let pool = PgPoolOptions::new().connect_lazy_with(nowhere.clone());
+    let keys = Keys::open(installation.key_folder(), true).unwrap();
+    let store = EventStore::start(pool, nowhere, impatient());
+    let node = Commands::new(store, Arc::new(keys));
+    let published = policy_manager(&node).publishes("some policy").await;
+    assert!(matches!(published, Err(Error::Unavailable)), "{published:?}");
+    let suspended = admin(&node).suspends("acme").await;
+    assert!(matches!(suspended, Err(Error::Unavailable)), "{suspended:?}");
 }

@@ -98,7 +98,7 @@ fn memberships(
 }
 
 /// It is stored with events: short and plain.
-fn is_correlation_id(id: &str) -> bool {
+pub fn is_correlation_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
         && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

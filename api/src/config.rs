@@ -4,10 +4,17 @@
 use crate::auth::claims::ClaimNames;
 use crate::auth::settings::{self, IssuerEntry, IssuerSettings};
 use crate::embedded_postgres::{self, reachable, server_account};
+use crate::limits::{CONNECTIONS, REQUESTS_PER_ADDRESS, REQUESTS_PER_CALLER};
+use crate::server::RateLimit;
+use crate::transport::Transport;
+use axum::http::{HeaderValue, Uri};
 use domain::secret::Environment;
-use serde::Deserialize;
-use std::net::SocketAddr;
+use ipnet::IpNet;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 
 /// The data folder of root's own PostgreSQL, where its account cannot reach the checkout.
@@ -46,6 +53,29 @@ pub struct Config {
     /// `PMS_PROOF_OF_POSSESSION`: whether who uploads a certificate of a partner has to show that
     /// he has its private key: `on` or `off`.
     pub proof_of_possession: ProofOfPossession,
+    /// `PMS_GRAPHIQL`: whether browsers get a page to try queries on; unset: with the development
+    /// issuer only.
+    pub graphiql: Option<Switch>,
+    /// `PMS_INTROSPECTION`: whether the schema may be asked for; unset: with the development issuer
+    /// only.
+    pub introspection: Option<Switch>,
+    /// `PMS_CORS_ORIGINS`: the origins whose pages may ask from a browser, between commas.
+    #[serde(deserialize_with = "list")]
+    pub cors_origins: Vec<Origin>,
+    /// `PMS_TRUSTED_PROXIES`: the addresses or networks whose `X-Forwarded-For` is believed,
+    /// between commas.
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<Network>,
+    /// `PMS_REQUESTS_PER_ADDRESS`: how many requests a second one address may send, and ten times
+    /// as many at once; 0: any number.
+    #[serde(deserialize_with = "number")]
+    pub requests_per_address: u32,
+    /// `PMS_REQUESTS_PER_CALLER`: the same for one caller; a heavy query counts for several.
+    #[serde(deserialize_with = "number")]
+    pub requests_per_caller: u32,
+    /// `PMS_CONNECTIONS`: how many connections may be open; more of them wait.
+    #[serde(deserialize_with = "number")]
+    pub connections: u32,
     /// `PMS_LOG`: what to log, as a filter of `tracing`.
     pub log: String,
     /// `PMS_LOG_FORMAT`: `text` for people, `json` for machines.
@@ -69,6 +99,16 @@ pub enum ProofOfPossession {
     /// A challenge has to be signed with the private key.
     On,
     /// A proof is judged where one is given.
+    Off,
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
     Off,
 }
 
@@ -98,6 +138,13 @@ impl Default for Config {
             oidc_partners_claim: claims.partners,
             four_eyes: FourEyes::Off,
             proof_of_possession: ProofOfPossession::Off,
+            graphiql: None,
+            introspection: None,
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            requests_per_address: REQUESTS_PER_ADDRESS,
+            requests_per_caller: REQUESTS_PER_CALLER,
+            connections: CONNECTIONS,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -176,6 +223,22 @@ impl Config {
         if is_live { Environment::Live } else { Environment::Test }
     }
 
+    /// How the node meets the network.
+    pub fn transport(&self) -> Transport {
+        let by_default = if self.oidc_issuer.is_empty() { Switch::On } else { Switch::Off };
+        let is_on = |switch: Option<Switch>| switch.unwrap_or(by_default) == Switch::On;
+        Transport {
+            per_address: RateLimit::per_second(self.requests_per_address),
+            per_caller: RateLimit::per_second(self.requests_per_caller),
+            graphiql: is_on(self.graphiql),
+            introspection: is_on(self.introspection),
+            connections: self.connections,
+            cors_origins: self.cors_origins.iter().map(|it| it.0.clone()).collect(),
+            trusted_proxies: self.trusted_proxies.iter().map(|it| it.0).collect(),
+            ..Transport::default()
+        }
+    }
+
     /// Whether the service runs a PostgreSQL of its own.
     pub fn is_embedded(&self) -> bool {
         self.database_url.is_none()
@@ -206,6 +269,9 @@ impl Config {
         if !findings.is_empty() {
             return Err(Error::Issuers(findings));
         }
+        if self.connections == 0 {
+            return Err(Error::Value("connections: at least one is needed".to_owned()));
+        }
         let filter = EnvFilter::try_new(&self.log);
         filter.map(drop).map_err(|error| Error::Value(format!("log: {error}")))
     }
@@ -217,6 +283,60 @@ fn read(path: &Path) -> Result<toml::Table, Error> {
     text.parse().map_err(|error: toml::de::Error| {
         Error::Value(format!("{}: {}", path.display(), error.message()))
     })
+}
+
+/// An origin as browsers tell it: scheme, host and, where it is not the usual one, port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(HeaderValue);
+
+impl FromStr for Origin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "an origin is https://host or https://host:port, without a path";
+        let uri: Uri = text.parse().map_err(|_| expected)?;
+        let is_web = ["https", "http"].contains(&uri.scheme_str().unwrap_or_default());
+        // Browsers tell it in small letters, and compare letter by letter.
+        let is_origin = is_web && uri.path_and_query().is_none_or(|it| it == "/");
+        if !is_origin || text.ends_with('/') || text != text.to_ascii_lowercase() {
+            return Err(expected);
+        }
+        text.parse().map(Self).map_err(|_| expected)
+    }
+}
+
+/// An address, or a network of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network(IpNet);
+
+impl FromStr for Network {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let network = address.or_else(|_| text.parse());
+        network.map(Self).map_err(|_| "a proxy is an address or a network such as 10.0.0.0/8")
+    }
+}
+
+/// In the environment everything is text.
+fn number<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
+    let text = match toml::Value::deserialize(input)? {
+        toml::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    text.trim().parse().map_err(|_| D::Error::custom(format!("{text} is no number from 0 on")))
+}
+
+/// Texts between commas.
+fn list<'de, D, T>(input: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = &'static str>,
+{
+    let text = String::deserialize(input)?;
+    let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    parts.map(|it| it.parse().map_err(|why| D::Error::custom(format!("{it}: {why}")))).collect()
 }
 
 /// The setting that an environment variable means. `PMS_POSTGRES_BIN` belongs to the launcher,
@@ -282,6 +402,43 @@ mod tests {
         assert_eq!(environment("oidc_issuer = 'https://id.example'"), Environment::Live);
         let mixed = "oidc_issuer = 'https://id.example,t:=http://127.0.0.1:8180'";
         assert_eq!(environment(mixed), Environment::Test);
+    }
+
+    #[test]
+    fn what_helps_to_attack_is_shown_only_with_the_development_issuer() {
+        let shown = |config: Config| {
+            let transport = config.transport();
+            (transport.graphiql, transport.introspection)
+        };
+        let external = "oidc_issuer = 'https://id.example'";
+        assert_eq!(shown(Config::default()), (true, true));
+        assert_eq!(shown(parsed(external).unwrap()), (false, false));
+        let asked = parsed(&format!("{external}\nintrospection = 'on'")).unwrap();
+        assert_eq!(shown(asked), (false, true));
+    }
+
+    #[test]
+    fn numbers_and_lists_are_read_from_text_too() {
+        let text = "requests_per_caller = '7'\nconnections = 9\n\
+                    cors_origins = 'https://a.example, http://localhost:3000'\n\
+                    trusted_proxies = '10.0.0.0/8,::1'";
+        let config = parsed(text).unwrap();
+        assert_eq!((config.requests_per_caller, config.connections), (7, 9));
+        assert_eq!((config.cors_origins.len(), config.trusted_proxies.len()), (2, 2));
+        for wrong in [
+            "connections = '-1'",
+            "connections = 'many'",
+            "cors_origins = '*'",
+            "cors_origins = 'https://a.example/'",
+            "cors_origins = 'https://a.example/path'",
+            "cors_origins = 'a.example'",
+            "trusted_proxies = '10.0.0.0/33'",
+            "graphiql = 'maybe'",
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+        let none = Config { connections: 0, ..Config::default() };
+        assert!(matches!(none.check(), Err(Error::Value(_))));
     }
 
     #[test]

@@ -67,6 +67,13 @@ pub fn resolver_error(ctx: &Context<'_>, finding: &Finding) -> async_graphql::Er
     error
 }
 
+/// A finding as an error of a whole request, which no resolver has seen.
+pub fn error_of(finding: &Finding, correlation_id: &str) -> ServerError {
+    let mut error = ServerError::new(finding.message.clone(), None);
+    error.extensions = Some(extensions(finding, correlation_id));
+    error
+}
+
 /// The findings that a client is told. A fault is logged here.
 pub fn told(error: Error, correlation_id: &str) -> Vec<Finding> {
     let one = |code, message: &str| vec![Finding::new(code, "", message)];

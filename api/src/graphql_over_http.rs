@@ -1,115 +1,132 @@
-//! GraphQL over HTTP.
+//! GraphQL over HTTP, as <https://graphql.github.io/graphql-over-http/> has it: POST for
+//! everything, GET for queries.
+//!
+//! No page of another origin can make a browser do anything here. Who asks is told by a bearer
+//! token alone, and a browser never adds one by itself, as it does with cookies; a script that adds
+//! one has to ask first (a preflight), and only `PMS_CORS_ORIGINS` are answered. So neither a GET
+//! nor a form needs another defence; that a POST has to be `application/json` is a second one.
 
-use crate::auth::Refusal;
-use crate::caller::{Caller, Unidentified};
-use crate::errors::{chain, complete};
+mod media_type;
+mod parameters;
+mod persisted_queries;
+mod refusal;
+
+pub use media_type::MediaType;
+pub use persisted_queries::PersistedQueries;
+pub use refusal::Refusal;
+
+use crate::caller::{Caller, Unidentified, is_correlation_id};
+use crate::document::{Document, check};
+use crate::errors::complete;
+use crate::limits::MUTATION_PATIENCE;
 use crate::loader::loader;
-use crate::server::{Node, error};
+use crate::server::{ClientAddress, Node};
 use async_graphql::http::GraphiQLSource;
 use async_graphql::parser::types::OperationType;
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
-use std::net::SocketAddr;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::{Extension, Json};
+use futures::FutureExt as _;
+use media_type::accepts_html;
+use parameters::Parameters;
+use serde_json::json;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+use tokio::time::timeout;
 use tracing::{Instrument as _, info_span};
-
-/// How long a client waits for its answer. What it asked for runs to its end all the same; the
-/// event store gives up earlier.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A page to try queries on.
-pub async fn graphiql() -> Html<String> {
-    Html(GraphiQLSource::build().endpoint("/graphql").finish())
-}
 
 /// Answers one request.
 pub async fn graphql(
     State(node): State<Node>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Extension(client): Extension<ClientAddress>,
+    request: Request,
 ) -> Response {
-    let caller = match identify(&node, &headers).await {
-        Ok(caller) => caller,
-        Err(response) => return response,
+    let (head, body) = request.into_parts();
+    if node.transport.graphiql && asks_for_a_page(&head) {
+        return Html(GraphiQLSource::build().endpoint("/graphql").finish()).into_response();
+    }
+    let correlation_id = correlation_id(&head.headers);
+    let Some(media_type) = MediaType::accepted(&head.headers) else {
+        let message = "Accept application/graphql-response+json or application/json.";
+        let refusal = Refusal::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message);
+        return refusal.respond(MediaType::Json, &correlation_id);
     };
-    let mut query = match parse(&headers, body) {
-        Ok(query) => query,
-        Err(response) => return *response,
+    match answer(&node, client, &head, body, &correlation_id).await {
+        Ok(response) => respond(response, media_type, &correlation_id),
+        Err(refusal) => refusal.respond(media_type, &correlation_id),
+    }
+}
+
+fn asks_for_a_page(head: &Parts) -> bool {
+    head.method == Method::GET && head.uri.query().is_none() && accepts_html(&head.headers)
+}
+
+/// The client's own, where it is short and plain, or a new one.
+fn correlation_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-correlation-id").and_then(|id| id.to_str().ok());
+    let given = given.filter(|id| is_correlation_id(id)).map(ToOwned::to_owned);
+    given.unwrap_or_else(|| commands::new_id().to_string())
+}
+
+async fn answer(
+    node: &Node,
+    client: ClientAddress,
+    head: &Parts,
+    body: Body,
+    correlation_id: &str,
+) -> Result<async_graphql::Response, Refusal> {
+    let transport = &node.transport;
+    let caller = identify(node, &head.headers, correlation_id).await?;
+    let by_get = head.method != Method::POST;
+    let Parameters { query, operation_name, variables, extensions } = if by_get {
+        Parameters::of_url(&head.uri)?
+    } else {
+        Parameters::of_body(&head.headers, body, transport.times.body).await?
     };
-    if changes_something(&mut query)
-        && let Err(response) = remember_origin(&caller, client, &headers).await
-    {
-        return response;
+    let found = transport.persisted_queries.find(query, &extensions.unwrap_or_default());
+    let (query, hash) = found.map_err(refused_query)?;
+    let variables = variables.unwrap_or_default();
+    let document = check(&query, operation_name.as_deref(), &variables, transport.introspection);
+    let Document { parsed, operation, weight } = document.map_err(Refusal::by_graphql)?;
+    if by_get && operation == OperationType::Mutation {
+        return Err(Refusal::mutation_by_get());
     }
-    let correlation_id = caller.request.correlation_id.clone();
-    let span = info_span!("graphql", correlation_id, actor = caller.request.actor.subject);
-    let data = loader(&caller.commands);
-    let query = query.data(caller).data(data);
-    // In a task of its own: a mutation runs to its end even when the client hangs up.
-    let work = tokio::spawn(async move { node.schema.execute(query).await }.instrument(span));
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(Ok(response)) => answered(response, &correlation_id),
-        Ok(Err(_)) => error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_ERROR",
-            "Something is wrong on our side.",
-        ),
-        Err(_) => error(
-            StatusCode::GATEWAY_TIMEOUT,
-            "OUTCOME_UNKNOWN",
-            "This takes too long; whether it was done is not known.",
-        ),
+    let allowed = transport.allow(&caller.request.actor.subject, weight);
+    allowed.map_err(Refusal::rate_limited)?;
+    if operation == OperationType::Mutation {
+        remember_origin(&caller, client, &head.headers).await?;
     }
+    let mut request = async_graphql::Request::new("").variables(variables);
+    request.operation_name = operation_name;
+    request.set_parsed_query(parsed);
+    let response = execute(node, caller, request, operation).await?;
+    if let Some(hash) = hash.filter(|_| was_executed(&response)) {
+        transport.persisted_queries.keep(hash, &query);
+    }
+    Ok(response)
 }
 
-fn answered(mut response: async_graphql::Response, correlation_id: &str) -> Response {
-    for error in &mut response.errors {
-        complete(error, correlation_id);
+/// A request without a query is none; the rest is between client and cache.
+fn refused_query(finding: domain::Finding) -> Refusal {
+    if finding.code == "PERSISTED_QUERY_NOT_FOUND" {
+        return Refusal::by_graphql(finding);
     }
-    let mut answer = Json(response).into_response();
-    // Answers may hold a secret that is shown once.
-    answer
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    answer
+    Refusal::of(StatusCode::BAD_REQUEST, finding)
 }
 
-/// Whether a request has a mutation. What does not parse changes nothing.
-fn changes_something(query: &mut async_graphql::Request) -> bool {
-    let operations = query.parsed_query().map(|it| &it.operations);
-    operations.is_ok_and(|all| all.iter().any(|(_, it)| it.node.ty == OperationType::Mutation))
-}
-
-/// Where a change came from is known before it happens.
-async fn remember_origin(
-    caller: &Caller,
-    client: SocketAddr,
+/// Who asks.
+async fn identify(
+    node: &Node,
     headers: &HeaderMap,
-) -> Result<(), Response> {
-    let agent = headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let address = client.ip().to_string();
-    let remembered = caller.commands.remember_origin(&caller.request, &address, agent).await;
-    remembered.map_err(|problem| unreachable_database(&problem))
-}
-
-fn unreachable_database(problem: &dyn std::error::Error) -> Response {
-    tracing::warn!(problem = %chain(problem), "the database cannot be used");
-    let message = "The database cannot be reached. Try again later.";
-    error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
-}
-
-/// Who asks; or the answer that refuses.
-async fn identify(node: &Node, headers: &HeaderMap) -> Result<Caller, Response> {
-    let correlation_id = headers.get("x-correlation-id").and_then(|id| id.to_str().ok());
-    let caller = Caller::identify(node, bearer(headers), correlation_id).await;
+    correlation_id: &str,
+) -> Result<Caller, Refusal> {
+    let caller = Caller::identify(node, bearer(headers), Some(correlation_id)).await;
     caller.map_err(|why| match why {
-        Unidentified::Token(refusal) => unauthorized(refusal),
-        Unidentified::Database(problem) => unreachable_database(&problem),
+        Unidentified::Token(refusal) => Refusal::unidentified(refusal),
+        Unidentified::Database(problem) => Refusal::unavailable(&problem),
     })
 }
 
@@ -119,38 +136,84 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-fn parse(
+/// Where a change came from is known before it happens.
+async fn remember_origin(
+    caller: &Caller,
+    ClientAddress(address): ClientAddress,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<async_graphql::Request, Box<Response>> {
-    let refuse = |status, code, message| Err(Box::new(error(status, code, message)));
-    let is_json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|it| it.to_str().ok())
-        .is_some_and(|it| it.split(';').next().is_some_and(|it| it.trim() == "application/json"));
-    if !is_json {
-        let message = "Send application/json.";
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "CONTENT_TYPE", message);
-    }
-    let Ok(body) = body else {
-        let message = "The body is larger than 512 KiB, or broke off.";
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message);
-    };
-    // serde would take an array for a struct, field by field.
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    match serde_json::from_slice(&body) {
-        Ok(query) if is_object => Ok(query),
-        _ => refuse(
-            StatusCode::BAD_REQUEST,
-            "MALFORMED_JSON",
-            "This is not a GraphQL request in JSON.",
-        ),
-    }
+) -> Result<(), Refusal> {
+    let agent = headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let address = address.to_string();
+    let remembered = caller.commands.remember_origin(&caller.request, &address, agent).await;
+    remembered.map_err(|problem| Refusal::unavailable(&problem))
 }
 
-fn unauthorized(refusal: Refusal) -> Response {
-    let mut response = error(refusal.status(), refusal.code(), &refusal.to_string());
-    let challenge = header::HeaderValue::from_static("Bearer");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    response
+/// A query stops when its time is over or its client has gone. A mutation has a task of its own and
+/// runs to its end.
+async fn execute(
+    node: &Node,
+    caller: Caller,
+    request: async_graphql::Request,
+    operation: OperationType,
+) -> Result<async_graphql::Response, Refusal> {
+    let correlation_id = caller.request.correlation_id.clone();
+    let span = info_span!("graphql", correlation_id, actor = caller.request.actor.subject);
+    let loader = loader(&caller.commands);
+    let (schema, request) = (node.schema.clone(), request.data(caller).data(loader));
+    let work = async move { schema.execute(request).await };
+    let work = AssertUnwindSafe(work.instrument(span)).catch_unwind();
+    let done = if operation == OperationType::Mutation {
+        in_time(MUTATION_PATIENCE, tokio::spawn(work)).await.ok_or_else(unknown_outcome)?.ok()
+    } else {
+        Some(in_time(node.transport.times.query, work).await.ok_or_else(out_of_time)?)
+    };
+    done.and_then(Result::ok).ok_or_else(|| {
+        tracing::error!(correlation_id, "a request ended in a panic");
+        let message = "Something is wrong on our side. Tell us the correlation id.";
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
+    })
+}
+
+async fn in_time<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
+    timeout(time, work).await.ok()
+}
+
+fn out_of_time() -> Refusal {
+    let message = "The query took too long and was stopped. Ask for less.";
+    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "QUERY_TIMEOUT", message)
+}
+
+fn unknown_outcome() -> Refusal {
+    let message = "This takes too long; whether it was done is not known.";
+    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "OUTCOME_UNKNOWN", message)
+}
+
+/// Whether there is data, even if it is null: errors of resolvers tell where they happened, those of
+/// validation do not.
+fn was_executed(response: &async_graphql::Response) -> bool {
+    response.data != async_graphql::Value::Null
+        || response.errors.iter().any(|error| !error.path.is_empty())
+}
+
+fn respond(
+    mut response: async_graphql::Response,
+    media_type: MediaType,
+    correlation_id: &str,
+) -> Response {
+    for error in &mut response.errors {
+        complete(error, correlation_id);
+    }
+    let executed = was_executed(&response);
+    let status = match media_type {
+        MediaType::GraphqlResponse if !executed => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    let errors = &response.errors;
+    // As it is: fields come in the order in which they were asked for.
+    let body = if executed {
+        Json(&response).into_response()
+    } else {
+        Json(json!({"errors": errors})).into_response()
+    };
+    (status, [(header::CONTENT_TYPE, media_type.header())], body).into_response()
 }

@@ -6,12 +6,15 @@
 pub mod auth;
 pub mod config;
 pub mod demo;
+pub mod document;
 pub mod embedded_postgres;
 pub mod errors;
 mod extractor;
+pub mod limits;
 pub mod schema;
 pub mod server;
 pub mod service;
+pub mod transport;
 
 mod actions;
 mod api_key;

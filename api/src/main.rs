@@ -4,13 +4,12 @@
 use api::auth::{DevelopmentIssuer, Issuers};
 use api::config::{Config, LogFormat};
 use api::errors::chain;
-use api::server::{Node, router};
+use api::server::Node;
 use api::service::{Database, Error, commands, development_issuer, issuers, start_error};
 use clap::{Parser, Subcommand};
 use commands::keys::Keys;
 use commands::{Commands, now};
 use domain::actor::Role;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -156,15 +155,14 @@ async fn serve(config: &Config) -> Result<(), Error> {
     let issuers = issuers(config)?;
     announce(config, &issuers);
     let schema = api::schema::schema();
-    let node = Node { commands: commands.clone(), schema, issuers: Arc::new(issuers) };
+    let (issuers, transport) = (Arc::new(issuers), Arc::new(config.transport()));
+    let node = Node { commands: commands.clone(), schema, issuers, transport };
     let expiry = commands.clone();
     tokio::spawn(async move { expiry.watch_expiry().await });
     tokio::spawn(async move { commands.forget_what_has_expired().await });
     let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
-    let service = router(node).into_make_service_with_connect_info::<SocketAddr>();
-    let requests = axum::serve(listener, service).with_graceful_shutdown(told_to_stop());
     tokio::select! {
-        served = requests => served.map_err(Error::Listen),
+        () = api::server::serve(listener, node, told_to_stop()) => Ok(()),
         died = database.keep_alive() => died,
     }
 }
@@ -229,4 +227,11 @@ fn start_log(config: &Config) {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Where a panic happened, within the span of its request. Not what it says: that may be anything.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(place, "a panic");
 }

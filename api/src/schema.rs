@@ -1,12 +1,13 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::descriptions::described;
+use crate::limits::MAX_NESTING;
 use crate::{
     api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
     reference, sbi, trust_certificate,
 };
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions};
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
@@ -55,22 +56,17 @@ pub struct Mutation(
 /// The schema of this program.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// How deep a query may nest.
-const MAX_DEPTH: usize = 15;
-/// How many fields a query may ask for, aliases and all.
-const MAX_COMPLEXITY: usize = 2_000;
-/// How many directives may stand on one field.
-const MAX_DIRECTIVES: usize = 8;
-
-/// Makes the schema, with the limits that protect the server.
+/// Makes the schema. The limits that protect the server are [`crate::document`]'s: every document
+/// passes there first.
 pub fn schema() -> Schema {
-    let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
-    described(schema)
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
-        .limit_directives(MAX_DIRECTIVES)
+    unfinished().finish()
+}
+
+/// The schema before it is closed: tests add to it what no client can bring about.
+pub fn unfinished() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    described(Schema::build(Query::default(), Mutation::default(), EmptySubscription))
+        .limit_recursive_depth(MAX_NESTING)
         .disable_suggestions()
-        .finish()
 }
 
 /// The schema as text, as it is committed.

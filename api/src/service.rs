@@ -4,6 +4,7 @@ use crate::auth::key_set::Times;
 use crate::auth::{DevelopmentIssuer, Issuers, discovery};
 use crate::config::{Config, FourEyes, ProofOfPossession};
 use crate::embedded_postgres::{self, Server, Settings, find_binaries};
+use crate::limits::QUERY_TIME;
 use commands::Commands;
 use commands::event_store::{EventStore, Limits};
 use commands::keys::{Keys, KeysError};
@@ -88,11 +89,13 @@ impl Database {
 
     /// Reading and deciding: under the serving role.
     pub async fn serving_pool(&self) -> Result<PgPool, Error> {
+        let limit = format!("{}ms", QUERY_TIME.as_millis()); // the database stops when we do
+        let serving = self.serving.clone().options([("statement_timeout", limit)]);
         let pool = PgPoolOptions::new()
             .max_connections(10)
             .acquire_timeout(Duration::from_secs(3))
             .test_before_acquire(false); // one round trip less; a dead connection is an error once
-        Ok(pool.connect_with(self.serving.clone()).await?)
+        Ok(pool.connect_with(serving).await?)
     }
 
     /// Brings the node's own server to shape; refuses another one that is not.

@@ -364,7 +364,11 @@ fn version(sequence: usize) -> i64 {
 
 fn load_error<E: std::error::Error>(error: AggregateError<E>) -> Error {
     match error {
-        AggregateError::DatabaseConnectionError(source) => Error::Fault(source),
+        AggregateError::DatabaseConnectionError(source)
+        | AggregateError::UnexpectedError(source) => match source.downcast::<sqlx::Error>() {
+            Ok(database) => (*database).into(), // it may be away for a moment
+            Err(_) => Error::fault("a stream does not load: unexpected"),
+        },
         other => Error::fault(format!("a stream does not load: {}", kind(&other))),
     }
 }

@@ -3,13 +3,15 @@
 use super::commands::Installation;
 use super::statements::Statements;
 use api::auth::{DevelopmentIssuer, Issuers};
-use api::server::{Node, router};
+use api::schema::{Schema, schema};
+use api::server::Node;
+use api::transport::Transport;
 use chrono::TimeDelta;
 use domain::actor::Role;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// A running system.
 pub struct App {
@@ -21,6 +23,8 @@ pub struct App {
     pub issuer: Arc<DevelopmentIssuer>,
     url: String,
     client: reqwest::Client,
+    stop: Arc<Notify>,
+    stopped: Arc<Notify>,
 }
 
 /// What a system answered.
@@ -54,10 +58,16 @@ impl App {
         (Self::over(installation, node).await, statements)
     }
 
+    /// Starts a system that meets the network in its own way.
+    pub async fn with(transport: Transport) -> Self {
+        let installation = Installation::new().await;
+        let node = installation.node();
+        Self::serving(installation, node, schema(), transport).await
+    }
+
     /// Starts a system over a node.
     pub async fn over(installation: Installation, node: ::commands::Commands) -> Self {
-        let issuer = DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap();
-        Self::believing(Issuers::Development(issuer), installation, node).await
+        Self::serving(installation, node, schema(), Transport::default()).await
     }
 
     /// Starts a system over a node that believes these issuers.
@@ -66,19 +76,51 @@ impl App {
         installation: Installation,
         node: ::commands::Commands,
     ) -> Self {
+        Self::of(installation, node, schema(), issuers, Transport::default()).await
+    }
+
+    /// Starts a system that believes development tokens, of these parts.
+    pub async fn serving(
+        installation: Installation,
+        node: ::commands::Commands,
+        schema: Schema,
+        transport: Transport,
+    ) -> Self {
+        let issuer = DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap();
+        Self::of(installation, node, schema, Issuers::Development(issuer), transport).await
+    }
+
+    async fn of(
+        installation: Installation,
+        node: ::commands::Commands,
+        schema: Schema,
+        issuers: Issuers,
+        transport: Transport,
+    ) -> Self {
         let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
-        let schema = api::schema::schema();
-        let served = Node { commands: node.clone(), schema, issuers: Arc::new(issuers) };
+        let (issuers, transport) = (Arc::new(issuers), Arc::new(transport));
+        let served = Node { commands: node.clone(), schema, issuers, transport };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = Arc::new(Notify::new());
+        let (stopped, told) = (Arc::new(Notify::new()), stop.clone());
+        let has_stopped = stopped.clone();
         tokio::spawn(async move {
-            axum::serve(
-                listener,
-                router(served).into_make_service_with_connect_info::<SocketAddr>(),
-            )
-            .await
+            api::server::serve(listener, served, told.notified()).await;
+            has_stopped.notify_one();
         });
-        Self { installation, node, issuer, url, client: reqwest::Client::new() }
+        let client = reqwest::Client::new();
+        Self { installation, node, issuer, url, client, stop, stopped }
+    }
+
+    /// Tells the system to stop, as SIGTERM does.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Waits until it has stopped.
+    pub async fn has_stopped(&self) {
+        self.stopped.notified().await;
     }
 
     /// The address of a path.
