@@ -1,11 +1,12 @@
 //! The GraphQL schema: what each noun brings, put together.
 
 use crate::{
-    api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
+    api_key, certificate, consent, dashboard, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
     sbi, trust_certificate,
 };
-use async_graphql::{EmptySubscription, MergedObject};
+use crate::subscription::Subscription;
+use async_graphql::MergedObject;
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
@@ -27,6 +28,7 @@ pub struct Query(
     consent::ConsentQuery,
     oidc_client::OidcClientQuery,
     expiring::ExpiringQuery,
+    dashboard::DashboardQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );
@@ -51,7 +53,7 @@ pub struct Mutation(
 );
 
 /// The schema of this program.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// How deep a query may nest.
 const MAX_DEPTH: usize = 15;
@@ -62,7 +64,7 @@ const MAX_DIRECTIVES: usize = 8;
 
 /// Makes the schema, with the limits that protect the server.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription)
         .limit_depth(MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
         .limit_directives(MAX_DIRECTIVES)

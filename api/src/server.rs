@@ -2,6 +2,7 @@
 
 use crate::auth::DevelopmentIssuer;
 use crate::graphql_over_http::{graphiql, graphql};
+use crate::graphql_over_websocket::{self, Limits};
 use crate::schema::Schema;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
@@ -31,6 +32,7 @@ pub struct Node {
 pub fn router(node: Node) -> Router {
     Router::new()
         .route("/graphql", get(graphiql).post(graphql))
+        .route("/graphql/ws", graphql_over_websocket::route(Limits::default()))
         .route("/healthz", get(|| async { "alive" }))
         .route("/readyz", get(readyz))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here.") })
