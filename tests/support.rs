@@ -7,6 +7,7 @@ pub mod database;
 pub mod http;
 pub mod jwk;
 pub mod proxy;
+pub mod socket;
 
 use std::time::{Duration, Instant};
 

@@ -37,7 +37,11 @@ pub struct DashboardCounts {
 impl DashboardCounts {
     /// The first of what ends within 30 days, first what ends first: 20 unless said otherwise, at most
     /// 200, of the same instant as the counts. `expiringItems(after:)` goes on from its end cursor.
-    async fn expiring_items(&self, ctx: &Context<'_>, first: Option<i32>) -> Result<List<ExpiringItem>> {
+    async fn expiring_items(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+    ) -> Result<List<ExpiringItem>> {
         let first = answer(ctx, size(first))?;
         let Page { rows, has_next, .. } = &*self.expiring;
         let shown = Page {
@@ -55,7 +59,8 @@ impl DashboardCounts {
 impl DashboardCounts {
     /// Whether it shows what another shows, whenever that was.
     pub fn shows_the_same(&self, other: &Self) -> bool {
-        let items = |it: &Self| it.expiring.rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
+        let items =
+            |it: &Self| it.expiring.rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
         self.cards == other.cards && items(self) == items(other)
     }
 

@@ -19,20 +19,32 @@ use strum::VariantArray;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
 #[cfg_attr(test, derive(VariantArray))]
 #[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "each is the query of the same name")]
 pub enum Noun {
+    /// What `partner(id:)` asks for.
     Partner,
+    /// What `trustCertificate(id:)` asks for.
     TrustCertificate,
+    /// What `policyGroup(id:)` asks for.
     PolicyGroup,
+    /// What `policy(id:)` asks for.
     Policy,
+    /// What `policyRequest(id:)` asks for.
     PolicyRequest,
+    /// What `extractor(id:)` asks for.
     Extractor,
+    /// What `apiKey(id:)` asks for.
     ApiKey,
+    /// What `mispLicense(id:)` asks for.
     MispLicense,
+    /// What `oidcClient(id:)` asks for.
     OidcClient,
+    /// What `sbi(id:)` asks for.
     Sbi,
+    /// What `device(id:)` asks for.
     Device,
+    /// What `ftmChip(id:)` asks for.
     FtmChip,
+    /// What `proposal(id:)` asks for.
     Proposal,
 }
 
@@ -87,7 +99,11 @@ impl Noun {
     }
 }
 
-async fn listed<R: Listed>(caller: &Caller, viewer: &Viewer, id: &str) -> projections::Result<bool> {
+async fn listed<R: Listed>(
+    caller: &Caller,
+    viewer: &Viewer,
+    id: &str,
+) -> projections::Result<bool> {
     shows::<R>(caller.pool(), viewer, &R::Filter::default(), id).await
 }
 

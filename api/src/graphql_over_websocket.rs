@@ -160,12 +160,7 @@ impl Drop for Running {
 }
 
 impl Conversation {
-    fn new(
-        sockets: Arc<Sockets>,
-        node: Node,
-        origin: (String, String),
-        socket: WebSocket,
-    ) -> Self {
+    fn new(sockets: Arc<Sockets>, node: Node, origin: (String, String), socket: WebSocket) -> Self {
         let limits = sockets.limits;
         let (outgoing, waiting) = mpsc::channel(QUEUE);
         Self {
@@ -262,7 +257,8 @@ impl Conversation {
             Unidentified::Database(_) => End::try_again_later("the database cannot be reached"),
         })?;
         let (limits, token) = (&self.sockets.limits, token.unwrap_or_default());
-        let seat = self.sockets.seats.take(&caller.request.actor.subject, limits.sockets_per_caller);
+        let seat =
+            self.sockets.seats.take(&caller.request.actor.subject, limits.sockets_per_caller);
         let seat = seat.ok_or_else(|| End::try_again_later("too many sockets of this caller"))?;
         let left = crate::auth::believed_until(token).map(|end| end - commands::now());
         let left = left.and_then(|left| left.to_std().ok()).unwrap_or_default();
@@ -327,7 +323,8 @@ impl Conversation {
 
     /// Nothing else is done for the client until it has made room for this.
     async fn say(&mut self, text: String) -> Result<(), End> {
-        let sent = timeout(self.sockets.limits.reading, self.socket.send(Message::text(text))).await;
+        let sent =
+            timeout(self.sockets.limits.reading, self.socket.send(Message::text(text))).await;
         if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(End::Gone) }
     }
 }

@@ -1,11 +1,11 @@
 //! The GraphQL schema: what each noun brings, put together.
 
+use crate::subscription::Subscription;
 use crate::{
     api_key, certificate, consent, dashboard, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
     sbi, trust_certificate,
 };
-use crate::subscription::Subscription;
 use async_graphql::MergedObject;
 
 /// Everything that can be asked.

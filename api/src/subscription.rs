@@ -79,9 +79,8 @@ impl Subscription {
             let filter = filter.clone();
             async move { happenings(&caller, filter, span).await }.boxed()
         }));
-        Ok(events.map(|told| {
-            told.map(|(entry, epoch)| LiveEvent { entry: Entry::from(entry), epoch })
-        }))
+        Ok(events
+            .map(|told| told.map(|(entry, epoch)| LiveEvent { entry: Entry::from(entry), epoch })))
     }
 
     /// A thing's version: now, and then whenever it has changed. Nothing is told of what the caller

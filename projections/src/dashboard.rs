@@ -148,7 +148,8 @@ impl Card {
 
     /// The rows that its list shows, as what follows `from`.
     fn rows(self, viewer: &Viewer, sight: &Sight, to: &mut Conditions) -> String {
-        let trusted = |kind| TrustCertificateFilter { kind: Some(vec![kind]), ..Default::default() };
+        let trusted =
+            |kind| TrustCertificateFilter { kind: Some(vec![kind]), ..Default::default() };
         let policies =
             PolicyFilter { without_drafts: sight.without_draft_policies, ..Default::default() };
         let requests = PolicyRequestFilter {
@@ -209,7 +210,8 @@ async fn cards(db: &mut PgConnection, sight: &Sight, now: DateTime<Utc>) -> Resu
         return Ok(Vec::new());
     }
     let totals = totals(db, sight).await?;
-    let ends = if sight.kinds.is_empty() { Vec::new() } else { tally(db, &sight.kinds, now).await? };
+    let ends =
+        if sight.kinds.is_empty() { Vec::new() } else { tally(db, &sight.kinds, now).await? };
     let counts = sight.cards.keys().zip(totals).map(|(card, (total, pending))| {
         let ends = card.ends().map(|kind| {
             let found = ends.iter().find(|(it, ..)| *it == kind);

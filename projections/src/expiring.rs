@@ -202,9 +202,8 @@ pub async fn tally(
     let mut query = query(viewers, &filter, now)?;
     let instant = query.conditions.parameter(now.to_rfc3339());
     let ended = format!("t.expires_at <= {instant}::timestamptz");
-    let columns = format!(
-        "t.kind, count(*) filter (where not {ended}), count(*) filter (where {ended})"
-    );
+    let columns =
+        format!("t.kind, count(*) filter (where not {ended}), count(*) filter (where {ended})");
     let told = query.told(db, &columns).await?;
     told.into_iter().map(|row| Ok(serde_json::from_value(row)?)).collect()
 }

@@ -11,9 +11,9 @@ use domain::Finding;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{PgExecutor, PgPool};
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::QueryScalar;
+use sqlx::{PgExecutor, PgPool};
 use std::fmt::Write as _;
 
 /// Rows on a page when nobody says how many.
@@ -264,8 +264,10 @@ pub async fn shows<R: Listed>(
     let mut conditions = conditions::<R>(viewer, filter);
     conditions.add_text("t.id = ?", id.to_owned());
     let (table, joins) = (R::Noun::TYPE, R::JOINS);
-    let sql =
-        format!("select exists (select from {READ}.{table} t {joins} where true{})", conditions.sql);
+    let sql = format!(
+        "select exists (select from {READ}.{table} t {joins} where true{})",
+        conditions.sql
+    );
     Ok(conditions.bind(&sql).fetch_one(db).await?)
 }
 
@@ -341,11 +343,7 @@ impl Query {
     }
 
     /// One page of them, in one statement.
-    pub async fn page<T>(
-        mut self,
-        db: impl PgExecutor<'_>,
-        page: &PageRequest,
-    ) -> Result<Page<T>>
+    pub async fn page<T>(mut self, db: impl PgExecutor<'_>, page: &PageRequest) -> Result<Page<T>>
     where
         T: DeserializeOwned,
     {

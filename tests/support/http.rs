@@ -3,6 +3,7 @@
 use super::commands::Installation;
 use api::auth::DevelopmentIssuer;
 use api::server::{Node, router};
+use axum::Router;
 use chrono::TimeDelta;
 use domain::actor::Role;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -49,16 +50,14 @@ impl App {
         let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
         let schema = api::schema::schema();
         let served = Node { commands: node.clone(), schema, issuer: issuer.clone() };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move {
-            axum::serve(
-                listener,
-                router(served).into_make_service_with_connect_info::<SocketAddr>(),
-            )
-            .await
-        });
+        let url = listen(router(served)).await;
         Self { installation, node, issuer, url }
+    }
+
+    /// What another node, or the same one at another address, needs to serve the same people.
+    pub fn served(&self, node: &::commands::Commands) -> Node {
+        let (schema, issuer) = (api::schema::schema(), self.issuer.clone());
+        Node { commands: node.clone(), schema, issuer }
     }
 
     /// The address of a path.
@@ -114,6 +113,15 @@ impl App {
         let status = response.status().as_u16();
         Answer { status, body: response.json().await.unwrap_or(Value::Null) }
     }
+}
+
+/// Serves at an address of its own.
+pub async fn listen(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    url
 }
 
 impl Caller<'_> {

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 /// What a client says. Fields that the protocol does not know are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is the message of the same name of the protocol")]
 pub enum FromClient {
     ConnectionInit { payload: Option<Map<String, Value>> },
     Ping { payload: Option<Map<String, Value>> },
@@ -20,7 +19,6 @@ pub enum FromClient {
 /// What a server says.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is the message of the same name of the protocol")]
 pub enum ToClient<'a> {
     ConnectionAck,
     Ping,

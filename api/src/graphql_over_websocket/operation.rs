@@ -78,7 +78,9 @@ impl Operation {
         let correlation_id = caller.request.correlation_id.clone();
         let kind = match check(&mut request) {
             Ok(kind) => kind,
-            Err(error) => return self.tell(Response::from_errors(vec![error]), &correlation_id).await,
+            Err(error) => {
+                return self.tell(Response::from_errors(vec![error]), &correlation_id).await;
+            }
         };
         if kind == OperationType::Mutation {
             let (address, agent) = &self.origin;
