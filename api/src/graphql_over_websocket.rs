@@ -38,6 +38,9 @@ use tokio::time::{Instant, Interval, Sleep, interval_at, sleep, timeout};
 const PROTOCOL: &str = "graphql-transport-ws";
 /// The longest message, in bytes: as the longest body over HTTP.
 const MAX_MESSAGE: usize = 512 * 1024;
+/// What a socket sets aside for what comes and what goes, in bytes; longer messages take more while
+/// they are under way.
+const BUFFER: usize = 8 * 1024;
 /// How many answers wait for a client at most; whoever has more of them waits.
 const QUEUE: usize = 16;
 /// How long the client is listened to after the server has said that it ends.
@@ -113,6 +116,7 @@ fn open(
     let sockets = sockets.clone();
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MAX_MESSAGE);
     let upgrade = upgrade.max_frame_size(MAX_MESSAGE);
+    let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER);
     upgrade
         .on_upgrade(async move |socket| {
             Conversation::new(sockets, node, origin, socket).hold().await;

@@ -139,7 +139,7 @@ impl Reader {
 
     /// The same reader, which looks at once at everything up to now, and again after so long although
     /// nothing has happened.
-    pub fn from_the_beginning(self, refresh: Option<Duration>) -> Self {
+    pub fn looking_at_once(self, refresh: Option<Duration>) -> Self {
         Self { position: 0, refresh, ..self }
     }
 

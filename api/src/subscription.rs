@@ -94,7 +94,7 @@ impl Subscription {
         let caller = caller(ctx);
         caller.viewer(ctx, noun.operation())?;
         let reader = Reader::begin(caller, live(ctx), None, None, PACE).await;
-        let reader = answer(ctx, reader)?.from_the_beginning(None);
+        let reader = answer(ctx, reader)?.looking_at_once(None);
         let changes = reader.follow(Box::new(move |caller, span| {
             let id = id.clone();
             async move { change(&caller, noun, id, span).await }.boxed()
@@ -109,7 +109,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<DashboardCounts>>> {
         let items = expiring_items(ctx)?;
         let reader = Reader::begin(caller(ctx), live(ctx), None, None, DASHBOARD_PACE).await;
-        let reader = answer(ctx, reader)?.from_the_beginning(Some(DASHBOARD_REFRESH));
+        let reader = answer(ctx, reader)?.looking_at_once(Some(DASHBOARD_REFRESH));
         let dashboards = reader.follow(Box::new(move |caller, span| {
             async move {
                 let told = vec![DashboardCounts::read(&caller, items).await?];

@@ -197,7 +197,7 @@ fn fault(error: impl Into<Error>, correlation_id: &str) -> ServerError {
     late(error, correlation_id).into_server_error(Pos::default())
 }
 
-/// What was executed, with an outcome that nobody can tell: it stays an answer.
+/// An answer that is nothing but an error.
 fn failed(error: Error, correlation_id: &str) -> Response {
     Response::from_errors(vec![fault(error, correlation_id)])
 }
