@@ -96,7 +96,7 @@ async fn who_does_not_read_is_closed_and_holds_up_nobody() {
     let begin = head(&app).await;
 
     // Everything since the beginning, many times over: more than the line holds.
-    let again: String = (0..60).map(|n| format!(" d{n}: data")).collect();
+    let again = (0..60).map(|n| format!("d{n}: data")).collect::<Vec<_>>().join(" ");
     let all = format!("subscription {{ events(after: \"0\") {{ position {again} }} }}");
     let mut stalled = Socket::narrow(&address).await.greets(&app.auditor()).await;
     for id in 0..32 {

@@ -122,13 +122,6 @@ impl DevelopmentIssuer {
     }
 }
 
-/// Until when a token is believed that was believed just now.
-pub fn believed_until(token: &str) -> Option<DateTime<Utc>> {
-    let end = |it: &serde_json::Value| DateTime::from_timestamp(it["exp"].as_i64()?, 0);
-    let claims = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
-    Some(end(&claims)? + TimeDelta::seconds(LEEWAY.cast_signed()))
-}
-
 /// A subject is stored with every event it causes: one line of at most 256 characters. Roles of
 /// other systems are ignored.
 fn actor(claims: Claims) -> Result<Actor, Refusal> {

@@ -111,11 +111,14 @@ async fn listed<R: Listed>(
 mod tests {
     use super::*;
 
+    /// Consents are their givers' own business and have no query by id.
     #[test]
-    fn every_noun_has_the_name_of_its_read_table() {
-        for noun in Noun::VARIANTS {
-            let name = noun.stored_name();
-            assert!(projections::TABLES.iter().any(|table| table.name == name), "{name}");
-        }
+    fn every_read_table_but_that_of_consents_has_its_noun() {
+        let mut nouns: Vec<&str> = Noun::VARIANTS.iter().map(|noun| noun.stored_name()).collect();
+        nouns.push("consent");
+        let mut tables: Vec<&str> = projections::TABLES.iter().map(|table| table.name).collect();
+        nouns.sort_unstable();
+        tables.sort_unstable();
+        assert_eq!(nouns, tables);
     }
 }

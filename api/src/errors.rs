@@ -62,10 +62,10 @@ pub fn answer<T>(
 
 /// A finding as the error of one resolver; what other resolvers answer is given all the same.
 pub fn resolver_error(ctx: &Context<'_>, finding: &Finding) -> async_graphql::Error {
-    told(finding, &caller(ctx).request.correlation_id)
+    error_of(finding, &caller(ctx).request.correlation_id)
 }
 
-fn told(finding: &Finding, correlation_id: &str) -> async_graphql::Error {
+fn error_of(finding: &Finding, correlation_id: &str) -> async_graphql::Error {
     let mut error = async_graphql::Error::new(finding.message.clone());
     error.extensions = Some(extensions(finding, correlation_id));
     error
@@ -73,7 +73,7 @@ fn told(finding: &Finding, correlation_id: &str) -> async_graphql::Error {
 
 /// The error of what comes after its resolver has answered: the end of a subscription.
 pub fn late(error: impl Into<Error>, correlation_id: &str) -> async_graphql::Error {
-    told(&findings(error.into(), correlation_id).pop().unwrap_or_else(fault), correlation_id)
+    error_of(&findings(error.into(), correlation_id).pop().unwrap_or_else(fault), correlation_id)
 }
 
 /// The findings that a client is told.

@@ -143,8 +143,8 @@ impl Reader {
         Self { position: 0, refresh, ..self }
     }
 
-    /// Everything that `read` finds from here on, each with the log's epoch. It ends with an error: when the epoch was raised
-    /// beneath it, or for a fault. While the log cannot be read, it waits.
+    /// Everything that `read` finds from here on, each with the log's epoch. It ends with an error:
+    /// when the epoch was raised beneath it, or for a fault. While the log cannot be read, it waits.
     pub fn follow<T: Send + 'static>(
         self,
         read: Read<T>,
