@@ -8,6 +8,7 @@ pub mod http;
 pub mod jwk;
 pub mod oidc_provider;
 pub mod proxy;
+pub mod socket;
 pub mod statements;
 
 use std::time::{Duration, Instant};

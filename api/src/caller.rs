@@ -56,6 +56,13 @@ impl Caller {
         Ok(Self { commands: node.commands.clone(), request, memberships })
     }
 
+    /// The same caller with what the log says of him now.
+    pub async fn again(&self) -> projections::Result<Self> {
+        let actor = &self.request.actor;
+        let seats = projections::partner::of_member(self.pool(), &actor.subject).await?;
+        Ok(Self { memberships: memberships(actor, seats), ..self.clone() })
+    }
+
     /// The pool for reading.
     pub fn pool(&self) -> &PgPool {
         self.commands.store().pool()
@@ -84,6 +91,12 @@ impl Caller {
         }
         actor.may_on_own(operation).then(|| Viewer::Partners(self.partners()))
     }
+}
+
+/// The token in an `Authorization`, as RFC 6750 has it there.
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// What the log says, and what the token adds to it.

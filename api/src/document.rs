@@ -12,7 +12,7 @@ mod weigher;
 use crate::limits::MAX_LIST;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::{Value, Variables};
 use domain::Finding;
@@ -42,6 +42,7 @@ pub fn check(
     let parsed = parse_query(query).map_err(|error| malformed(&error))?;
     let meant = meant(&parsed.operations, operation_name)?;
     variables_are_there(meant, variables)?;
+    one_root_field(meant)?;
     let mut weigher = Weigher::new(&parsed, meant, variables);
     let weight = weigher.weigh(&parsed.operations)?;
     if weigher.introspects && !introspection {
@@ -76,6 +77,20 @@ fn meant<'a>(
     let message = "operationName has to name an operation of the document.";
     let unknown = || Finding::new("OPERATION_UNKNOWN", "operationName", message);
     found.map(|(_, operation)| &operation.node).ok_or_else(unknown)
+}
+
+/// A subscription has one root field (GraphQL specification, section 5.2.3.1); ours stands outside of
+/// fragments.
+fn one_root_field(operation: &OperationDefinition) -> Result<(), Finding> {
+    let is_one = match &operation.selection_set.node.items[..] {
+        [selection] => matches!(selection.node, Selection::Field(_)),
+        _ => false,
+    };
+    if operation.ty != OperationType::Subscription || is_one {
+        return Ok(());
+    }
+    let message = "A subscription has one field, outside of fragments.";
+    Err(Finding::new("INVALID_QUERY", "", message))
 }
 
 /// Every variable that must not be null has a value (GraphQL specification, section 6.1.2). Whether

@@ -62,16 +62,25 @@ pub fn answer<T>(
 
 /// A finding as the error of one resolver; what other resolvers answer is given all the same.
 pub fn resolver_error(ctx: &Context<'_>, finding: &Finding) -> async_graphql::Error {
+    error_of(finding, &caller(ctx).request.correlation_id)
+}
+
+fn error_of(finding: &Finding, correlation_id: &str) -> async_graphql::Error {
     let mut error = async_graphql::Error::new(finding.message.clone());
-    error.extensions = Some(extensions(finding, &caller(ctx).request.correlation_id));
+    error.extensions = Some(extensions(finding, correlation_id));
     error
 }
 
 /// A finding as an error of a whole request, which no resolver has seen.
-pub fn error_of(finding: &Finding, correlation_id: &str) -> ServerError {
+pub fn request_error(finding: &Finding, correlation_id: &str) -> ServerError {
     let mut error = ServerError::new(finding.message.clone(), None);
     error.extensions = Some(extensions(finding, correlation_id));
     error
+}
+
+/// The error of what comes after its resolver has answered: the end of a subscription.
+pub fn late(error: impl Into<Error>, correlation_id: &str) -> async_graphql::Error {
+    error_of(&told(error.into(), correlation_id).pop().unwrap_or_else(fault), correlation_id)
 }
 
 /// The findings that a client is told. A fault is logged here.

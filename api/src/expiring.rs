@@ -1,6 +1,6 @@
 //! What ends soon, in GraphQL.
 
-use crate::caller::caller;
+use crate::caller::{Caller, caller};
 use crate::errors::{Result, answer};
 use crate::list::{List, Total, part};
 use crate::loader::load;
@@ -21,10 +21,12 @@ use strum::VariantArray as _;
 #[derive(Clone, SimpleObject)]
 #[graphql(complex)]
 pub struct ExpiringItem {
+    /// What it is.
     #[graphql(flatten)]
-    item: Item,
+    pub item: Item,
+    /// When it was looked at.
     #[graphql(skip)]
-    now: DateTime<Utc>,
+    pub now: DateTime<Utc>,
 }
 
 #[ComplexObject]
@@ -61,7 +63,10 @@ impl ExpiringQuery {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<List<ExpiringItem>> {
-        let (viewers, filter) = (viewers(ctx)?, filter.unwrap_or_default());
+        let (viewers, filter) = (viewers(caller(ctx)), filter.unwrap_or_default());
+        if viewers.is_empty() {
+            return answer(ctx, Err(Error::Forbidden));
+        }
         let now = commands::now();
         let page = PageRequest { first, after, ..PageRequest::default() };
         let page = expiring(caller(ctx).pool(), &viewers, &filter, now, &page).await;
@@ -74,12 +79,8 @@ impl ExpiringQuery {
     }
 }
 
-/// Who the caller is to each kind. Refused is who may see none.
-fn viewers(ctx: &Context<'_>) -> Result<BTreeMap<ExpiringKind, Viewer>> {
-    let seen = |kind: &ExpiringKind| Some((*kind, caller(ctx).sees(kind.operation())?));
-    let viewers: BTreeMap<_, _> = ExpiringKind::VARIANTS.iter().filter_map(seen).collect();
-    if viewers.is_empty() {
-        return answer(ctx, Err(Error::Forbidden));
-    }
-    Ok(viewers)
+/// Whose things of each kind the caller may see; kinds of which he may see none are left out.
+pub fn viewers(caller: &Caller) -> BTreeMap<ExpiringKind, Viewer> {
+    let seen = |kind: &ExpiringKind| Some((*kind, caller.sees(kind.operation())?));
+    ExpiringKind::VARIANTS.iter().filter_map(seen).collect()
 }

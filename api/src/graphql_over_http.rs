@@ -15,7 +15,7 @@ pub use media_type::MediaType;
 pub use persisted_queries::PersistedQueries;
 pub use refusal::Refusal;
 
-use crate::caller::{Caller, Unidentified, is_correlation_id};
+use crate::caller::{self, Caller, Unidentified, is_correlation_id};
 use crate::document::{Document, check};
 use crate::errors::complete;
 use crate::limits::MUTATION_PATIENCE;
@@ -131,9 +131,7 @@ async fn identify(
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    caller::bearer(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
 }
 
 /// Where a change came from is known before it happens.

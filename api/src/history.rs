@@ -18,6 +18,12 @@ pub struct Entry {
     entry: HistoryEntry,
 }
 
+impl From<HistoryEntry> for Entry {
+    fn from(entry: HistoryEntry) -> Self {
+        Self { entry }
+    }
+}
+
 #[ComplexObject]
 impl Entry {
     /// Its place in the one order of the log.
@@ -53,7 +59,7 @@ impl HistoryQuery {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadHistory)?;
         let has_previous_page = after.is_some();
         let page = PageRequest { first, after, ..PageRequest::default() };
-        let without_drafts = without_drafts(ctx, &viewer);
+        let without_drafts = without_drafts(caller(ctx), &viewer);
         let filter = HistoryFilter { without_drafts, ..filter.unwrap_or_default() };
         let page = answer(ctx, history(caller(ctx).pool(), &viewer, &filter, &page).await)?;
         let cursor = |entry: Option<&HistoryEntry>| entry.map(|it| it.position.to_string());
@@ -63,7 +69,7 @@ impl HistoryQuery {
             start_cursor: cursor(page.entries.first()),
             end_cursor: cursor(page.entries.last()),
         };
-        let nodes = page.entries.into_iter().map(|entry| Entry { entry }).collect();
+        let nodes = page.entries.into_iter().map(Entry::from).collect();
         Ok(HistoryConnection { nodes, page_info })
     }
 }

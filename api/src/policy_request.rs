@@ -2,7 +2,7 @@
 
 use crate::actions::{AllowedAction, allowed_actions};
 use crate::bulk::{Rows, RowsPayload, each};
-use crate::caller::caller;
+use crate::caller::{Caller, caller};
 use crate::errors::{Result, answer};
 use crate::extractor::Extractor;
 use crate::list::{List, connection};
@@ -131,8 +131,8 @@ fn readable(ctx: &Context<'_>, viewer: &Viewer, row: &Row) -> bool {
 }
 
 /// Whether what was never submitted is kept from one who sees the rows of every partner.
-pub fn without_drafts(ctx: &Context<'_>, viewer: &Viewer) -> bool {
-    let actor = &caller(ctx).request.actor;
+pub fn without_drafts(caller: &Caller, viewer: &Viewer) -> bool {
+    let actor = &caller.request.actor;
     *viewer == Viewer::All && !actor.may_on_any(Operation::ReadDraftPolicyRequest)
 }
 
@@ -183,7 +183,7 @@ impl PolicyRequestQuery {
         before: Option<String>,
     ) -> Result<List<PolicyRequest>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
-        let without_drafts = without_drafts(ctx, &viewer);
+        let without_drafts = without_drafts(caller(ctx), &viewer);
         let filter = PolicyRequestFilter { without_drafts, ..filter.unwrap_or_default() };
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, Some(filter), order_by, page).await

@@ -2,12 +2,13 @@
 
 use crate::descriptions::described;
 use crate::limits::MAX_NESTING;
+use crate::subscription::Subscription;
 use crate::{
-    api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
+    api_key, certificate, consent, dashboard, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
     reference, sbi, trust_certificate,
 };
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
@@ -30,6 +31,7 @@ pub struct Query(
     consent::ConsentQuery,
     oidc_client::OidcClientQuery,
     expiring::ExpiringQuery,
+    dashboard::DashboardQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );
@@ -54,7 +56,7 @@ pub struct Mutation(
 );
 
 /// The schema of this program.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Makes the schema. The limits that protect the server are [`crate::document`]'s: every document
 /// passes there first.
@@ -63,8 +65,8 @@ pub fn schema() -> Schema {
 }
 
 /// The schema before it is closed: tests add to it what no client can bring about.
-pub fn unfinished() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    described(Schema::build(Query::default(), Mutation::default(), EmptySubscription))
+pub fn unfinished() -> SchemaBuilder<Query, Mutation, Subscription> {
+    described(Schema::build(Query::default(), Mutation::default(), Subscription))
         .limit_recursive_depth(MAX_NESTING)
         .disable_suggestions()
 }

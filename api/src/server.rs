@@ -8,6 +8,7 @@ pub use rate_limit::RateLimit;
 
 use crate::auth::Issuers;
 use crate::graphql_over_http::{MediaType, Refusal, graphql};
+use crate::graphql_over_websocket;
 use crate::schema::Schema;
 use crate::transport::Transport;
 use axum::extract::{ConnectInfo, Request, State};
@@ -57,6 +58,7 @@ pub async fn serve(listener: TcpListener, node: Node, told_to_stop: impl Future<
 fn routes(node: Node) -> Router {
     let mut guarded = Router::new()
         .route("/graphql", get(graphql).post(graphql).options(options))
+        .route("/graphql/ws", graphql_over_websocket::route(node.transport.sockets))
         .layer(from_fn_with_state(node.clone(), guard));
     if !node.transport.cors_origins.is_empty() {
         guarded = guarded.layer(cors(&node.transport));
@@ -134,7 +136,7 @@ async fn readyz(State(node): State<Node>) -> Response {
 }
 
 /// An error of the transport, in the form of GraphQL's own.
-fn error(status: StatusCode, code: &str, message: &str) -> Response {
+pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
     let body: Value = json!({"errors": [{"message": message, "extensions": {"code": code}}]});
     (status, Json(body)).into_response()
 }

@@ -1,6 +1,7 @@
 //! How a node meets the network: what the operator has set, and what it remembers of callers.
 
 use crate::graphql_over_http::PersistedQueries;
+use crate::graphql_over_websocket;
 use crate::limits::{BODY_TIME, CONNECTIONS, HEAD_TIME, QUERY_TIME};
 use crate::server::RateLimit;
 use axum::http::HeaderValue;
@@ -20,6 +21,8 @@ pub struct Transport {
     pub per_address: Option<RateLimit<IpAddr>>,
     /// How much a caller may ask for, from wherever.
     pub per_caller: Option<RateLimit<String>>,
+    /// What a client may have of sockets.
+    pub sockets: graphql_over_websocket::Limits,
     /// Queries that clients may name by their hash.
     pub persisted_queries: PersistedQueries,
     /// Whether browsers get GraphiQL.
@@ -49,6 +52,7 @@ impl Default for Transport {
             times: Times::default(),
             per_address: None,
             per_caller: None,
+            sockets: graphql_over_websocket::Limits::default(),
             persisted_queries: PersistedQueries::default(),
             graphiql: true,
             introspection: true,

@@ -13,7 +13,7 @@ use domain::actor::Operation;
 use domain::ids::PartnerId;
 use domain::reference::{PartnerType, TrustDomain};
 use serde::Deserialize;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use std::collections::BTreeMap;
 use strum::{Display, VariantArray};
 
@@ -172,7 +172,7 @@ fn unrenewed<R: Held>(kind: ExpiringKind) -> String {
 /// What ends soon, first what ends first, as far as each kind's viewer may see it. A kind without a
 /// viewer is left out; there has to be one that is not.
 pub async fn expiring(
-    db: &PgPool,
+    db: impl PgExecutor<'_>,
     viewers: &BTreeMap<ExpiringKind, Viewer>,
     filter: &ExpiringFilter,
     now: DateTime<Utc>,
@@ -189,6 +189,23 @@ pub async fn count(
     now: DateTime<Utc>,
 ) -> Result<i64> {
     query(viewers, filter, now)?.count(db).await
+}
+
+/// Of each kind, how many end within [`DEFAULT_DAYS`], and how many have ended already and were not
+/// renewed. A kind of which there are none is left out.
+pub async fn tally(
+    db: impl PgExecutor<'_>,
+    viewers: &BTreeMap<ExpiringKind, Viewer>,
+    now: DateTime<Utc>,
+) -> Result<Vec<(ExpiringKind, i64, i64)>> {
+    let filter = ExpiringFilter { include_expired: Some(true), ..ExpiringFilter::default() };
+    let mut query = query(viewers, &filter, now)?;
+    let instant = query.conditions.parameter(now.to_rfc3339());
+    let ended = format!("t.expires_at <= {instant}::timestamptz");
+    let columns =
+        format!("t.kind, count(*) filter (where not {ended}), count(*) filter (where {ended})");
+    let told = query.told(db, &columns).await?;
+    told.into_iter().map(|row| Ok(serde_json::from_value(row)?)).collect()
 }
 
 fn query(

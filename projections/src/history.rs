@@ -64,6 +64,9 @@ pub struct HistoryFilter {
     /// Requests that were never submitted are for their partners.
     #[graphql(skip)]
     pub without_drafts: bool,
+    /// The last position to look at.
+    #[graphql(skip)]
+    pub until: Option<i64>,
 }
 
 /// A part of the history in the order of the log; cursors are positions.
@@ -95,6 +98,7 @@ pub async fn history(
          and ($9::text[] is null or {}) and ($10::text[] is null or {}) \
          and (not $11 or aggregate_type <> 'policy_request' or exists (select \
               from read.policy_request r where r.id = aggregate_id and r.submitted_at is not null)) \
+         and ($12::bigint is null or position <= $12) \
          order by position limit {}",
         crate::log::COLUMNS,
         belongs("$9"),
@@ -113,6 +117,7 @@ pub async fn history(
         .bind(viewer.partner_ids())
         .bind(filter.partner_id.as_ref().map(|id| vec![id.clone()]))
         .bind(filter.without_drafts)
+        .bind(filter.until)
         .fetch_all(db)
         .await?;
     let has_next = rows.len() > limit;

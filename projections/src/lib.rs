@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod consent;
+pub mod dashboard;
 pub mod device;
 pub mod expiring;
 pub mod extractor;

@@ -99,6 +99,50 @@ pub async fn head(db: impl PgExecutor<'_>) -> Result<i64> {
     Ok(head.fetch_one(db).await?)
 }
 
+/// How far the log reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, sqlx::FromRow)]
+pub struct Extent {
+    /// Its last position; 0 when it is empty.
+    pub head: i64,
+    /// Its epoch: raised when another server goes on with it.
+    pub epoch: i64,
+}
+
+/// How far the log reaches now, whichever node wrote it.
+pub async fn extent(db: impl PgExecutor<'_>) -> Result<Extent> {
+    let sql = "select coalesce((select max(position) from events), 0) as head, \
+                      coalesce((select max(epoch) from log_epochs), 0) as epoch";
+    Ok(sqlx::query_as(sql).fetch_one(db).await?)
+}
+
+/// The log's epoch, and the first position at which a later one than `epoch` has written the log
+/// anew, if that is not beyond `position`: then what was read up to there may not be so any more.
+pub async fn fork(
+    db: impl PgExecutor<'_>,
+    epoch: i64,
+    position: i64,
+) -> Result<(i64, Option<i64>)> {
+    let sql = "select coalesce(max(epoch), 0), \
+                      min(from_position) filter (where epoch > $1 and from_position <= $2) \
+               from log_epochs";
+    Ok(sqlx::query_as(sql).bind(epoch).bind(position).fetch_one(db).await?)
+}
+
+/// The sequence and position of the last event of a stream with a position in `(after, until]`.
+pub async fn last_of_stream(
+    db: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    id: &str,
+    after: i64,
+    until: i64,
+) -> Result<Option<(i64, i64)>> {
+    let sql = "select sequence, position from events \
+               where aggregate_type = $1 and aggregate_id = $2 \
+               and position > $3 and position <= $4 order by sequence desc limit 1";
+    let query = sqlx::query_as(sql).bind(aggregate_type).bind(id).bind(after).bind(until);
+    Ok(query.fetch_optional(db).await?)
+}
+
 /// The rows after `position`, in order, at most `limit`.
 pub async fn after(db: impl PgExecutor<'_>, position: i64, limit: i64) -> Result<Vec<LogRow>> {
     let sql =

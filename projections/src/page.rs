@@ -11,9 +11,9 @@ use domain::Finding;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::PgPool;
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::QueryScalar;
+use sqlx::{PgExecutor, PgPool};
 use std::fmt::Write as _;
 
 /// Rows on a page when nobody says how many.
@@ -193,6 +193,12 @@ impl Conditions {
         self.add(sql, Parameter::Text(text));
     }
 
+    /// A text parameter outside the conditions: what stands for it in SQL.
+    pub(crate) fn parameter(&mut self, text: String) -> String {
+        self.parameters.push(Parameter::Text(text));
+        format!("${}", self.parameters.len())
+    }
+
     /// A condition without a parameter.
     pub fn add_plain(&mut self, sql: &str) {
         let _ = write!(self.sql, " and {sql}"); // writing to a String cannot fail
@@ -208,7 +214,16 @@ impl Conditions {
         self.add_plain(&sql.replace('?', &format!("${}", self.parameters.len())));
     }
 
-    fn bind<'q, O>(self, sql: &'q str) -> QueryScalar<'q, Postgres, O, PgArguments>
+    /// The rows of a list that `viewer` may see, as what follows `from` in a part of a statement. The
+    /// parameters of all its parts are kept here.
+    pub(crate) fn rows<R: Listed>(&mut self, viewer: &Viewer, filter: &R::Filter) -> String {
+        let before = std::mem::take(&mut self.sql);
+        add_all::<R>(viewer, filter, self);
+        let own = std::mem::replace(&mut self.sql, before);
+        format!("{READ}.{} t {} where true{own}", R::Noun::TYPE, R::JOINS)
+    }
+
+    pub(crate) fn bind<'q, O>(self, sql: &'q str) -> QueryScalar<'q, Postgres, O, PgArguments>
     where
         (O,): for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {
@@ -228,11 +243,32 @@ fn escaped(text: &str) -> String {
 
 fn conditions<R: Listed>(viewer: &Viewer, filter: &R::Filter) -> Conditions {
     let mut conditions = Conditions::default();
-    if let Some(partners) = viewer.partner_ids() {
-        R::scope(&partners, &mut conditions);
-    }
-    R::filter(filter, &mut conditions);
+    add_all::<R>(viewer, filter, &mut conditions);
     conditions
+}
+
+fn add_all<R: Listed>(viewer: &Viewer, filter: &R::Filter, conditions: &mut Conditions) {
+    if let Some(partners) = viewer.partner_ids() {
+        R::scope(&partners, conditions);
+    }
+    R::filter(filter, conditions);
+}
+
+/// Whether the list has a row with this id that `viewer` may see.
+pub async fn shows<R: Listed>(
+    db: &PgPool,
+    viewer: &Viewer,
+    filter: &R::Filter,
+    id: &str,
+) -> Result<bool> {
+    let mut conditions = conditions::<R>(viewer, filter);
+    conditions.add_text("t.id = ?", id.to_owned());
+    let (table, joins) = (R::Noun::TYPE, R::JOINS);
+    let sql = format!(
+        "select exists (select from {READ}.{table} t {joins} where true{})",
+        conditions.sql
+    );
+    Ok(conditions.bind(&sql).fetch_one(db).await?)
 }
 
 /// How many rows there are in all.
@@ -282,6 +318,20 @@ impl Query {
         }
     }
 
+    /// What `columns` tell of each source by their first one, as JSON arrays.
+    pub async fn told(self, db: impl PgExecutor<'_>, columns: &str) -> Result<Vec<Value>> {
+        let Self { sources, conditions, .. } = self;
+        let told = |source| {
+            format!(
+                "select jsonb_build_array({columns}) from {source} where true{} group by t.kind",
+                conditions.sql
+            )
+        };
+        let told: Vec<String> = sources.iter().map(told).collect();
+        let sql = told.join(" union all ");
+        Ok(conditions.bind(&sql).fetch_all(db).await?)
+    }
+
     /// How many rows there are in all.
     pub async fn count(self, db: &PgPool) -> Result<i64> {
         let Self { sources, conditions, .. } = self;
@@ -293,7 +343,7 @@ impl Query {
     }
 
     /// One page of them, in one statement.
-    pub async fn page<T>(mut self, db: &PgPool, page: &PageRequest) -> Result<Page<T>>
+    pub async fn page<T>(mut self, db: impl PgExecutor<'_>, page: &PageRequest) -> Result<Page<T>>
     where
         T: DeserializeOwned,
     {

@@ -11,6 +11,7 @@ use domain::actor::Role;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 /// A running system.
@@ -21,6 +22,7 @@ pub struct App {
     pub node: ::commands::Commands,
     /// Who makes its tokens, unless it believes others.
     pub issuer: Arc<DevelopmentIssuer>,
+    served: Node,
     url: String,
     client: reqwest::Client,
     stop: Arc<Notify>,
@@ -98,19 +100,22 @@ impl App {
         transport: Transport,
     ) -> Self {
         let issuer = Arc::new(DevelopmentIssuer::open(installation.key_folder(), "pms").unwrap());
-        let (issuers, transport) = (Arc::new(issuers), Arc::new(transport));
-        let served = Node { commands: node.clone(), schema, issuers, transport };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let node_of_its_own = Node {
+            commands: node.clone(),
+            schema,
+            issuers: Arc::new(issuers),
+            transport: Arc::new(transport),
+        };
         let stop = Arc::new(Notify::new());
         let (stopped, told) = (Arc::new(Notify::new()), stop.clone());
-        let has_stopped = stopped.clone();
+        let (listener, url) = address().await;
+        let (served, has_stopped) = (node_of_its_own.clone(), stopped.clone());
         tokio::spawn(async move {
             api::server::serve(listener, served, told.notified()).await;
             has_stopped.notify_one();
         });
         let client = reqwest::Client::new();
-        Self { installation, node, issuer, url, client, stop, stopped }
+        Self { installation, node, issuer, served: node_of_its_own, url, client, stop, stopped }
     }
 
     /// Tells the system to stop, as SIGTERM does.
@@ -121,6 +126,15 @@ impl App {
     /// Waits until it has stopped.
     pub async fn has_stopped(&self) {
         self.stopped.notified().await;
+    }
+
+    /// Lets a node, this one or another, serve the same people in its own way: where.
+    pub async fn beside(&self, commands: &::commands::Commands, transport: Transport) -> String {
+        let (commands, transport) = (commands.clone(), Arc::new(transport));
+        let served = Node { commands, transport, ..self.served.clone() };
+        let (listener, url) = address().await;
+        tokio::spawn(api::server::serve(listener, served, std::future::pending()));
+        url
     }
 
     /// The address of a path.
@@ -181,6 +195,12 @@ impl App {
         let status = response.status().as_u16();
         Answer { status, body: response.json().await.unwrap_or(Value::Null) }
     }
+}
+
+async fn address() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
 }
 
 impl Caller<'_> {

@@ -2,7 +2,7 @@
 
 use super::MediaType;
 use crate::auth;
-use crate::errors::{chain, error_of};
+use crate::errors::{chain, request_error};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::Finding;
@@ -79,7 +79,7 @@ impl Refusal {
             MediaType::Json if self.by_graphql => StatusCode::OK,
             _ => self.status,
         };
-        let error = error_of(&self.finding, correlation_id);
+        let error = request_error(&self.finding, correlation_id);
         let body = json!({"errors": [error]}).to_string();
         let mut response = (status, body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, media_type.header());
