@@ -2,14 +2,14 @@
 
 use crate::caller::caller;
 use crate::errors::{Result, answer};
-use crate::list::{List, Total, part};
+use crate::list::part;
 use crate::loader::load;
 use crate::partner::Partner;
+use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use commands::Error;
 use domain::reference::TrustDomain;
-use futures::FutureExt as _;
 use projections::Viewer;
 use projections::expiring::{ExpiringFilter, ExpiringKind, Item, count, expiring};
 use projections::page::PageRequest;
@@ -46,6 +46,22 @@ impl ExpiringItem {
     }
 }
 
+/// What is asked of the whole list and not of a page.
+pub struct ExpiringList {
+    viewers: BTreeMap<ExpiringKind, Viewer>,
+    filter: ExpiringFilter,
+    now: DateTime<Utc>,
+}
+
+#[Object]
+impl ExpiringList {
+    /// How many elements there are in all; counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i64> {
+        let Self { viewers, filter, now } = self;
+        answer(ctx, count(caller(ctx).pool(), viewers, filter, *now).await)
+    }
+}
+
 /// Questions about what ends soon.
 #[derive(Default)]
 pub struct ExpiringQuery;
@@ -60,17 +76,13 @@ impl ExpiringQuery {
         filter: Option<ExpiringFilter>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<List<ExpiringItem>> {
+    ) -> Result<Connection<String, ExpiringItem, ExpiringList>> {
         let (viewers, filter) = (viewers(ctx)?, filter.unwrap_or_default());
         let now = commands::now();
         let page = PageRequest { first, after, ..PageRequest::default() };
         let page = expiring(caller(ctx).pool(), &viewers, &filter, now, &page).await;
         let page = answer(ctx, page)?;
-        let total = Total::new(move |pool| {
-            let (viewers, filter) = (viewers.clone(), filter.clone());
-            async move { count(&pool, &viewers, &filter, now).await }.boxed()
-        });
-        Ok(part(page, total, |item| ExpiringItem { item, now }))
+        Ok(part(page, ExpiringList { viewers, filter, now }, |item| ExpiringItem { item, now }))
     }
 }
 

@@ -37,5 +37,6 @@ mod proposal;
 mod row;
 mod sbi;
 mod scalars;
+mod search;
 mod secret;
 mod trust_certificate;

@@ -3,7 +3,7 @@
 use crate::{
     api_key, certificate, consent, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
-    sbi, trust_certificate,
+    sbi, search, trust_certificate,
 };
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -27,6 +27,7 @@ pub struct Query(
     consent::ConsentQuery,
     oidc_client::OidcClientQuery,
     expiring::ExpiringQuery,
+    search::SearchQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );
