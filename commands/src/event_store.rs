@@ -365,6 +365,10 @@ fn version(sequence: usize) -> i64 {
 fn load_error<E: std::error::Error>(error: AggregateError<E>) -> Error {
     match error {
         AggregateError::DatabaseConnectionError(source) => Error::Fault(source),
+        AggregateError::UnexpectedError(source) => match source.downcast::<sqlx::Error>() {
+            Ok(error) => (*error).into(),
+            Err(_) => Error::fault("a stream does not load"),
+        },
         other => Error::fault(format!("a stream does not load: {}", kind(&other))),
     }
 }
