@@ -20,7 +20,7 @@ create index on sbi (status, created_at, id);
 create index on sbi (status, id);
 create index on sbi (partner_id, id);
 create index on sbi (partner_id, created_at, id);
-create index on sbi (lower(sw_version), id) include (sw_version);
+create index on sbi (lower(sw_version), id);
 create index on sbi (sw_create_date_time, id);
 create index on sbi (sw_expiry_date_time, id);
 create index on sbi (device_count, id);

@@ -155,10 +155,10 @@ pub struct MispLicenseFilter {
 const POLICY_OR_NONE: &str = "join (select id, lower(name) as name from read.policy \
      union all select '', '') named on named.id = coalesce(t.policy_id, '')";
 /// The same of the group of its policy.
-const GROUP_OR_NONE: &str = "join ((select policy.id, lower(policy_group.name) as name \
-     from read.policy join read.policy_group on policy_group.id = policy.policy_group_id \
-     order by lower(policy_group.name)) \
-     union all select '', '') named on named.id = coalesce(t.policy_id, '')";
+const GROUP_OR_NONE: &str = "join (select id, policy_group_id from read.policy \
+     union all select '', '') its on its.id = coalesce(t.policy_id, '') \
+     join (select id, lower(name) as name from read.policy_group \
+     union all select '', '') named on named.id = its.policy_group_id";
 
 /// What licences can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
