@@ -238,7 +238,7 @@ impl From<sqlx::Error> for Error {
 /// stored was checked field by field; an id or a filter that nobody has is found out here.
 fn has_nul(error: &sqlx::Error) -> bool {
     const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.as_deref() == Some(CHARACTER_NOT_IN_REPERTOIRE)
 }
 

@@ -13,6 +13,7 @@ use domain::ids::PartnerId;
 use serde::Deserialize;
 use sqlx::PgPool;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use strum::{Display, VariantArray};
 
 /// The shortest text that can be searched, in characters. Three letters or digits and more are
@@ -198,17 +199,14 @@ impl Search {
         let mut which = String::new();
         if let (Some(own), false) = (viewer.partner_ids(), place.menu) {
             self.parameters.push(Parameter::Texts(own));
-            which += &format!(" and {} = any(${})", place.partner, self.parameters.len());
+            let _ = write!(which, " and {} = any(${})", place.partner, self.parameters.len());
         }
         if *without_drafts {
-            which += &format!(" and {}", place.no_draft);
+            let _ = write!(which, " and {}", place.no_draft);
         }
         let named = |condition: &str| {
-            place
-                .names
-                .iter()
-                .map(|name| format!(" or lower({name}) {condition}"))
-                .collect::<String>()
+            let or = |name| format!(" or lower({name}) {condition}");
+            place.names.iter().map(or).collect::<Vec<_>>().concat()
         };
         self.part(noun, 0, &format!("t.id in ($1, lower($1)){}", named("= lower($1)")), &which);
         let id = match (noun, place.names.contains(&"t.id")) {

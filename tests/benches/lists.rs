@@ -56,6 +56,7 @@ async fn main() {
     projections::migrate::migrate(&mut bare).await.unwrap();
     bare.execute(PARTNERS).await.unwrap();
     bare.execute("vacuum analyze").await.unwrap();
+    bare.execute("set jit = off").await.unwrap();
     let portal = Portal::open(&url, folder.path()).await;
 
     println!(
@@ -135,7 +136,8 @@ struct Portal {
 impl Portal {
     /// A node, and an administrator's token for it.
     async fn open(url: &str, folder: &Path) -> Self {
-        let options = PgConnectOptions::from_str(url).unwrap().options([("role", "pms_serve")]);
+        let options = PgConnectOptions::from_str(url).unwrap();
+        let options = options.options([("role", "pms_serve"), ("jit", "off")]);
         let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
         let pool = pool.connect_with(options.clone()).await.unwrap();
         let keys = folder.join("keys");

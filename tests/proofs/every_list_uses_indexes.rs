@@ -20,8 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use strum::VariantArray as _;
 
 const ROWS: &str = include_str!("every_list_uses_indexes/large.sql");
-/// A plan that means to look at more rows than this, a tenth of a table, looks at all of it.
+/// A plan that means to sort more rows than this, a tenth of a table, sorts all of it.
 const MANY: f64 = 10_000.0;
+/// Up to so many rows are counted without looking at others.
+const FEW: f64 = 2_000.0;
 
 /// A large system, what its schema says, and what was found wrong.
 struct Place {
@@ -175,8 +177,11 @@ impl Place {
                     self.explain(statement, told).await;
                 }
             }
-            let count = question.count_statement().unwrap();
-            self.counts(count, || format!("count {table} {filter}")).await;
+            if filter["orphan"].is_null() {
+                // Which devices are orphans depends on the instant: all have to be asked.
+                let count = question.count_statement().unwrap();
+                self.counts(count, || format!("count {table} {filter}")).await;
+            }
             let own = self.question::<R>(own.clone(), filter);
             let statement = own.page_statement(Order::default(), &PageRequest::default()).unwrap();
             self.explain(statement, || format!("own {table} {filter}")).await;
@@ -213,7 +218,7 @@ impl Place {
     async fn counts(&self, statement: Statement, told: impl Fn() -> String) {
         let plan = self.plan(statement).await;
         let counted = nodes(&plan).filter(|node| node["Node Type"] == "Aggregate").last().unwrap();
-        if counted["Plans"][0]["Plan Rows"].as_f64().unwrap() < MANY {
+        if counted["Plans"][0]["Plan Rows"].as_f64().unwrap() < FEW {
             self.judge(&plan, told);
         }
     }
@@ -313,7 +318,7 @@ fn nodes(plan: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
 
 fn parse<T: InputType>(value: &Value) -> T {
     let value = GraphqlValue::from_json(value.clone()).unwrap();
-    T::parse(Some(value)).ok().expect("fits its type")
+    T::parse(Some(value)).map_err(|_| "does not fit its type").unwrap()
 }
 
 fn snake_case(text: &str) -> String {
