@@ -124,7 +124,7 @@ impl ApiKeyQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<ApiKey>> {
+    ) -> Result<List<Row, ApiKey>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadApiKey)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

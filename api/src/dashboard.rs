@@ -2,8 +2,8 @@
 
 use crate::caller::{Caller, caller};
 use crate::errors::{Result, answer};
-use crate::expiring::{ExpiringItem, viewers};
-use crate::list::{List, Total, part};
+use crate::expiring::{ExpiringItem, ExpiringItems, ExpiringList, viewers};
+use crate::list::part;
 use crate::policy_request::without_drafts;
 use crate::scalars::Position;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject, Value};
@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 use commands::Error;
 use domain::Finding;
 use domain::actor::Operation;
-use futures::FutureExt as _;
 use projections::dashboard::{Card, Counts, Dashboard, Sight, dashboard};
 use projections::expiring::Item;
 use projections::page::{DEFAULT_PAGE, MAX_PAGE, Page};
@@ -37,11 +36,7 @@ pub struct DashboardCounts {
 impl DashboardCounts {
     /// The first of what ends within 30 days, first what ends first: 20 unless said otherwise, at most
     /// 200, of the same instant as the counts. `expiringItems(after:)` goes on from its end cursor.
-    async fn expiring_items(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-    ) -> Result<List<ExpiringItem>> {
+    async fn expiring_items(&self, ctx: &Context<'_>, first: Option<i32>) -> Result<ExpiringItems> {
         let first = answer(ctx, size(first))?;
         let Page { rows, has_next, .. } = &*self.expiring;
         let shown = Page {
@@ -50,9 +45,9 @@ impl DashboardCounts {
             has_previous: false,
         };
         let expiring = self.cards.iter().filter_map(|card| card.expiring).sum();
-        let total = Total::new(move |_| async move { Ok(expiring) }.boxed());
+        let whole = ExpiringList::counted(expiring);
         let now = self.at;
-        Ok(part(shown, total, |item| ExpiringItem { item, now }))
+        Ok(part(shown, whole, |item| ExpiringItem { item, now }))
     }
 }
 

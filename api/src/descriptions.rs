@@ -1,20 +1,7 @@
 //! Words for types that come from async-graphql, which knows too little of ours to describe them.
 
-use crate::api_key::ApiKey;
-use crate::device::Device;
-use crate::expiring::ExpiringItem;
-use crate::extractor::Extractor;
-use crate::ftm_chip::FtmChip;
+use crate::expiring::ExpiringItems;
 use crate::list::List;
-use crate::misp_license::MispLicense;
-use crate::oidc_client::OidcClient;
-use crate::partner::Partner;
-use crate::policy::Policy;
-use crate::policy_group::PolicyGroup;
-use crate::policy_request::PolicyRequest;
-use crate::proposal::Proposal;
-use crate::sbi::Sbi;
-use crate::trust_certificate::TrustCertificate;
 use async_graphql::SchemaBuilder;
 use chrono::{DateTime, Utc};
 
@@ -26,28 +13,28 @@ const TIME: &str = "An instant by RFC 3339, such as `2026-11-22T20:52:00Z`. Ever
 understood; answers are in UTC.";
 
 macro_rules! lists {
-    ($($Node:ident),*) => {
+    ($($noun:ident::$Node:ident),*) => {
         /// Describes the types that the library makes.
         pub fn described<Q, M, S>(schema: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S> {
             schema
                 .override_input_type_description::<DateTime<Utc>>(TIME)
-                $(.override_output_type_description::<List<$Node>>(LIST))*
+                .override_output_type_description::<ExpiringItems>(LIST)
+                $(.override_output_type_description::<List<projections::$noun::Row, crate::$noun::$Node>>(LIST))*
         }
     };
 }
 lists!(
-    ApiKey,
-    Device,
-    ExpiringItem,
-    Extractor,
-    FtmChip,
-    MispLicense,
-    OidcClient,
-    Partner,
-    Policy,
-    PolicyGroup,
-    PolicyRequest,
-    Proposal,
-    Sbi,
-    TrustCertificate
+    api_key::ApiKey,
+    device::Device,
+    extractor::Extractor,
+    ftm_chip::FtmChip,
+    misp_license::MispLicense,
+    oidc_client::OidcClient,
+    partner::Partner,
+    policy::Policy,
+    policy_group::PolicyGroup,
+    policy_request::PolicyRequest,
+    proposal::Proposal,
+    sbi::Sbi,
+    trust_certificate::TrustCertificate
 );

@@ -160,10 +160,9 @@ impl DeviceQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<Device>> {
+    ) -> Result<List<Row, Device>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadDevice)?;
         let page = PageRequest { first, after, last, before };
-        let filter = filter.map(|filter| DeviceFilter { now: commands::now(), ..filter });
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await
     }
 }

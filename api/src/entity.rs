@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::policy_request::without_drafts;
 use async_graphql::Enum;
 use domain::actor::Operation;
-use projections::page::{Listed, shows};
+use projections::page::{Listed, Question};
 use projections::policy::PolicyFilter;
 use projections::policy_request::PolicyRequestFilter;
 use projections::{
@@ -80,31 +80,36 @@ impl Noun {
         let policies = PolicyFilter { without_drafts: !drafts, ..Default::default() };
         let without_drafts = without_drafts(caller, &viewer);
         let requests = PolicyRequestFilter { without_drafts, ..Default::default() };
-        let db = caller.pool();
         match self {
-            Self::Policy => shows::<policy::Row>(db, &viewer, &policies, id).await,
-            Self::PolicyRequest => shows::<policy_request::Row>(db, &viewer, &requests, id).await,
-            Self::Partner => listed::<partner::Row>(caller, &viewer, id).await,
-            Self::TrustCertificate => listed::<trust_certificate::Row>(caller, &viewer, id).await,
-            Self::PolicyGroup => listed::<policy_group::Row>(caller, &viewer, id).await,
-            Self::Extractor => listed::<extractor::Row>(caller, &viewer, id).await,
-            Self::ApiKey => listed::<api_key::Row>(caller, &viewer, id).await,
-            Self::MispLicense => listed::<misp_license::Row>(caller, &viewer, id).await,
-            Self::OidcClient => listed::<oidc_client::Row>(caller, &viewer, id).await,
-            Self::Sbi => listed::<sbi::Row>(caller, &viewer, id).await,
-            Self::Device => listed::<device::Row>(caller, &viewer, id).await,
-            Self::FtmChip => listed::<ftm_chip::Row>(caller, &viewer, id).await,
-            Self::Proposal => listed::<proposal::Row>(caller, &viewer, id).await,
+            Self::Policy => shows::<policy::Row>(caller, viewer, policies, id).await,
+            Self::PolicyRequest => shows::<policy_request::Row>(caller, viewer, requests, id).await,
+            Self::Partner => listed::<partner::Row>(caller, viewer, id).await,
+            Self::TrustCertificate => listed::<trust_certificate::Row>(caller, viewer, id).await,
+            Self::PolicyGroup => listed::<policy_group::Row>(caller, viewer, id).await,
+            Self::Extractor => listed::<extractor::Row>(caller, viewer, id).await,
+            Self::ApiKey => listed::<api_key::Row>(caller, viewer, id).await,
+            Self::MispLicense => listed::<misp_license::Row>(caller, viewer, id).await,
+            Self::OidcClient => listed::<oidc_client::Row>(caller, viewer, id).await,
+            Self::Sbi => listed::<sbi::Row>(caller, viewer, id).await,
+            Self::Device => listed::<device::Row>(caller, viewer, id).await,
+            Self::FtmChip => listed::<ftm_chip::Row>(caller, viewer, id).await,
+            Self::Proposal => listed::<proposal::Row>(caller, viewer, id).await,
         }
     }
 }
 
-async fn listed<R: Listed>(
+async fn listed<R: Listed>(caller: &Caller, viewer: Viewer, id: &str) -> projections::Result<bool> {
+    shows::<R>(caller, viewer, R::Filter::default(), id).await
+}
+
+async fn shows<R: Listed>(
     caller: &Caller,
-    viewer: &Viewer,
+    viewer: Viewer,
+    filter: R::Filter,
     id: &str,
 ) -> projections::Result<bool> {
-    shows::<R>(caller.pool(), viewer, &R::Filter::default(), id).await
+    let question = Question::<R> { viewer, filter, now: commands::now() };
+    question.shows(caller.pool(), id).await
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use crate::caller::{Caller, caller};
 use crate::errors::{Result, answer};
-use crate::list::{List, Total, part};
+use crate::list::part;
 use crate::loader::load;
 use crate::partner::Partner;
+use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use commands::Error;
 use domain::reference::TrustDomain;
-use futures::FutureExt as _;
 use projections::Viewer;
 use projections::expiring::{ExpiringFilter, ExpiringKind, Item, count, expiring};
 use projections::page::PageRequest;
@@ -48,6 +48,38 @@ impl ExpiringItem {
     }
 }
 
+/// A part of the list of what ends.
+pub type ExpiringItems = Connection<String, ExpiringItem, ExpiringList>;
+
+/// What is asked of the whole list and not of a page.
+#[derive(Default)]
+pub struct ExpiringList {
+    /// How many there are in all, where that was counted with the page.
+    counted: Option<i64>,
+    viewers: BTreeMap<ExpiringKind, Viewer>,
+    filter: ExpiringFilter,
+    now: DateTime<Utc>,
+}
+
+impl ExpiringList {
+    /// Of a page with which all were counted.
+    pub fn counted(total: i64) -> Self {
+        Self { counted: Some(total), ..Self::default() }
+    }
+}
+
+#[Object]
+impl ExpiringList {
+    /// How many elements there are in all; counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i64> {
+        let Self { counted, viewers, filter, now } = self;
+        match counted {
+            Some(total) => Ok(*total),
+            None => answer(ctx, count(caller(ctx).pool(), viewers, filter, *now).await),
+        }
+    }
+}
+
 /// Questions about what ends soon.
 #[derive(Default)]
 pub struct ExpiringQuery;
@@ -62,7 +94,7 @@ impl ExpiringQuery {
         filter: Option<ExpiringFilter>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<List<ExpiringItem>> {
+    ) -> Result<ExpiringItems> {
         let (viewers, filter) = (viewers(caller(ctx)), filter.unwrap_or_default());
         if viewers.is_empty() {
             return answer(ctx, Err(Error::Forbidden));
@@ -71,11 +103,8 @@ impl ExpiringQuery {
         let page = PageRequest { first, after, ..PageRequest::default() };
         let page = expiring(caller(ctx).pool(), &viewers, &filter, now, &page).await;
         let page = answer(ctx, page)?;
-        let total = Total::new(move |pool| {
-            let (viewers, filter) = (viewers.clone(), filter.clone());
-            async move { count(&pool, &viewers, &filter, now).await }.boxed()
-        });
-        Ok(part(page, total, |item| ExpiringItem { item, now }))
+        let whole = ExpiringList { counted: None, viewers, filter, now };
+        Ok(part(page, whole, |item| ExpiringItem { item, now }))
     }
 }
 

@@ -104,7 +104,7 @@ impl ExtractorQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<Extractor>> {
+    ) -> Result<List<Row, Extractor>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadExtractor)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

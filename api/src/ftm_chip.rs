@@ -102,7 +102,7 @@ impl FtmChipQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<FtmChip>> {
+    ) -> Result<List<Row, FtmChip>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadFtmChip)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

@@ -8,7 +8,7 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use domain::actor::Operation;
 use projections::history::{HistoryEntry, HistoryFilter, history};
-use projections::page::PageRequest;
+use projections::page::{Direction, PageRequest};
 
 /// One thing that happened.
 #[derive(Clone, SimpleObject)]
@@ -35,7 +35,7 @@ impl Entry {
 /// A part of the history; cursors are positions.
 #[derive(SimpleObject)]
 pub struct HistoryConnection {
-    /// What happened, oldest first.
+    /// What happened, in the direction that was asked for.
     nodes: Vec<Entry>,
     /// Where this part lies.
     page_info: PageInfo,
@@ -47,12 +47,13 @@ pub struct HistoryQuery;
 
 #[Object]
 impl HistoryQuery {
-    /// What happened, oldest first, straight from the events: with time, actor and reason. A
-    /// partner reads its own part.
+    /// What happened, straight from the events, with time, actor and reason: oldest first unless
+    /// `direction` says DESC. A partner reads its own part.
     async fn history(
         &self,
         ctx: &Context<'_>,
         filter: Option<HistoryFilter>,
+        direction: Option<Direction>,
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<HistoryConnection> {
@@ -61,7 +62,9 @@ impl HistoryQuery {
         let page = PageRequest { first, after, ..PageRequest::default() };
         let without_drafts = without_drafts(caller(ctx), &viewer);
         let filter = HistoryFilter { without_drafts, ..filter.unwrap_or_default() };
-        let page = answer(ctx, history(caller(ctx).pool(), &viewer, &filter, &page).await)?;
+        let direction = direction.unwrap_or(Direction::Asc);
+        let page = history(caller(ctx).pool(), &viewer, &filter, direction, &page).await;
+        let page = answer(ctx, page)?;
         let cursor = |entry: Option<&HistoryEntry>| entry.map(|it| it.position.to_string());
         let page_info = PageInfo {
             has_next_page: page.has_next,

@@ -47,6 +47,7 @@ mod reference;
 mod row;
 mod sbi;
 mod scalars;
+mod search;
 mod secret;
 mod subscription;
 mod trust_certificate;

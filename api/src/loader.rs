@@ -53,6 +53,7 @@ pub async fn contact(ctx: &Context<'_>, reference: Uuid) -> errors::Result<Optio
 fn shared(error: &Arc<Error>) -> Error {
     match &**error {
         Error::Unavailable => Error::Unavailable,
+        Error::Refused(findings) => Error::Refused(findings.clone()),
         other => Error::fault(other.to_string()),
     }
 }

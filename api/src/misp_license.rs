@@ -130,7 +130,7 @@ impl MispLicenseQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<MispLicense>> {
+    ) -> Result<List<Row, MispLicense>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadMispLicense)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

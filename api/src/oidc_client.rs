@@ -101,7 +101,7 @@ impl OidcClientQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<OidcClient>> {
+    ) -> Result<List<Row, OidcClient>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadOidcClient)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

@@ -203,7 +203,7 @@ impl PartnerQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<Partner>> {
+    ) -> Result<List<Row, Partner>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPartner)?;
         let mut filter = filter.unwrap_or_default();
         if let Some(email) = &filter.email_id {

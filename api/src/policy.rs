@@ -149,7 +149,7 @@ impl PolicyQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<Policy>> {
+    ) -> Result<List<Row, Policy>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicy)?;
         let drafts = caller(ctx).request.actor.may_on_any(Operation::ReadDraftPolicy);
         let filter = filter.unwrap_or_default();

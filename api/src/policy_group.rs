@@ -84,7 +84,7 @@ impl PolicyGroupQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<PolicyGroup>> {
+    ) -> Result<List<Row, PolicyGroup>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyGroup)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

@@ -181,7 +181,7 @@ impl PolicyRequestQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<PolicyRequest>> {
+    ) -> Result<List<Row, PolicyRequest>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicyRequest)?;
         let without_drafts = without_drafts(caller(ctx), &viewer);
         let filter = PolicyRequestFilter { without_drafts, ..filter.unwrap_or_default() };

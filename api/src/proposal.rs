@@ -91,7 +91,7 @@ impl ProposalQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<Proposal>> {
+    ) -> Result<List<Row, Proposal>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadProposal)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

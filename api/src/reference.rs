@@ -14,8 +14,8 @@ use domain::reference::{
     Modality, PartnerType, RegisteredBy, TrustDomain,
 };
 use domain::{Reason, ids, issued, partner, policy, policy_group, policy_request};
-use projections::expiring::{DEFAULT_DAYS, MAX_DAYS};
-use projections::page::{DEFAULT_PAGE, MAX_PAGE};
+use projections::expiring::DEFAULT_DAYS;
+use projections::page::{DEFAULT_PAGE, MAX_DAYS, MAX_PAGE};
 use strum::VariantArray as _;
 
 /// What follows from a partner's type.

@@ -94,7 +94,7 @@ impl SbiQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<Sbi>> {
+    ) -> Result<List<Row, Sbi>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadSbi)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

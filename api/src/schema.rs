@@ -6,7 +6,7 @@ use crate::subscription::Subscription;
 use crate::{
     api_key, certificate, consent, dashboard, device, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
-    reference, sbi, trust_certificate,
+    reference, sbi, search, trust_certificate,
 };
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 
@@ -32,6 +32,7 @@ pub struct Query(
     oidc_client::OidcClientQuery,
     expiring::ExpiringQuery,
     dashboard::DashboardQuery,
+    search::SearchQuery,
     history::HistoryQuery,
     preview::PreviewQuery,
 );

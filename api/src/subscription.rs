@@ -15,7 +15,7 @@ use futures::future::ready;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use projections::history::{HistoryEntry, HistoryFilter, history};
 use projections::log::last_of_stream;
-use projections::page::PageRequest;
+use projections::page::{Direction, PageRequest};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,7 +156,7 @@ async fn happenings(
     let filter = HistoryFilter { without_drafts, until: Some(until), ..filter };
     let after = Some(span.after.to_string());
     let page = PageRequest { first: Some(PAGE), after, ..PageRequest::default() };
-    let page = history(caller.pool(), &viewer, &filter, &page).await?;
+    let page = history(caller.pool(), &viewer, &filter, Direction::Asc, &page).await?;
     let last = page.entries.last().map(|it| it.position);
     let reached = last.filter(|_| page.has_next).unwrap_or(until);
     Ok(Found { told: page.entries, reached })

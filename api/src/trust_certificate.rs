@@ -205,7 +205,7 @@ impl TrustCertificateQuery {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<List<TrustCertificate>> {
+    ) -> Result<List<Row, TrustCertificate>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadTrustCertificate)?;
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await

@@ -239,8 +239,23 @@ impl From<projections::Error> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if event_store::is_passing(&error) { Self::Unavailable } else { Self::Fault(error.into()) }
+        if event_store::is_passing(&error) {
+            Self::Unavailable
+        } else if has_nul(&error) {
+            let message = "Control characters are not allowed here.";
+            Self::refused("CONTROL_CHARACTER", "", message)
+        } else {
+            Self::Fault(error.into())
+        }
     }
+}
+
+/// Whether the question held U+0000, the one character that PostgreSQL has no place for. What is to be
+/// stored was checked field by field; an id or a filter that nobody has is found out here.
+fn has_nul(error: &sqlx::Error) -> bool {
+    const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some(CHARACTER_NOT_IN_REPERTOIRE)
 }
 
 /// The instant of a decision: the only place that reads the clock.

@@ -19,9 +19,13 @@ create table api_key (
 create index on api_key (created_at, id);
 create index on api_key (updated_at, id);
 create index on api_key (status, created_at, id);
-create index on api_key (partner_id, status);
+create index on api_key (status, id);
+create index on api_key (partner_id, id);
+create index on api_key (partner_id, created_at, id);
 create index on api_key (policy_id, status);
 create index on api_key (expires_at, id);
 create index on api_key (lower(label), id);
 create index on api_key (lookup_id);
 create index on api_key (next_expiry);
+create index on api_key (id text_pattern_ops);
+create index on api_key using gin (lower(label) gin_trgm_ops);

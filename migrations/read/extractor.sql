@@ -16,7 +16,9 @@ create table extractor (
 create index on extractor (created_at, id);
 create index on extractor (updated_at, id);
 create index on extractor (status, created_at, id);
+create index on extractor (status, id);
 create index on extractor (lower(name), id);
 create index on extractor (lower(provider), id);
 create index on extractor (lower(provider_version), id);
 create index on extractor (modality, id);
+create index on extractor using gin (lower(id) gin_trgm_ops, lower(name) gin_trgm_ops, lower(provider) gin_trgm_ops, lower(provider_version) gin_trgm_ops);

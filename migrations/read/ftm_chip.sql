@@ -19,10 +19,14 @@ create table ftm_chip (
 create index on ftm_chip (created_at, id);
 create index on ftm_chip (updated_at, id);
 create index on ftm_chip (status, created_at, id);
-create index on ftm_chip (partner_id, status);
+create index on ftm_chip (status, id);
+create index on ftm_chip (partner_id, id);
+create index on ftm_chip (partner_id, created_at, id);
 create index on ftm_chip (lower(make), id);
 create index on ftm_chip (lower(model), id);
 create index on ftm_chip (coalesce(certificate_expires_at, 'infinity'), id);
 create index on ftm_chip (certificate_expires_at, id);
 create index on ftm_chip using gin (certificate_path jsonb_path_ops);
 create index on ftm_chip (next_expiry) where next_expiry is not null;
+create index on ftm_chip (id text_pattern_ops);
+create index on ftm_chip using gin (lower(make) gin_trgm_ops, lower(model) gin_trgm_ops);

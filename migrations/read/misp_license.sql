@@ -19,9 +19,14 @@ create table misp_license (
 create index on misp_license (created_at, id);
 create index on misp_license (updated_at, id);
 create index on misp_license (status, created_at, id);
-create index on misp_license (partner_id, status);
+create index on misp_license (status, id);
+create index on misp_license (partner_id, id);
+create index on misp_license (partner_id, created_at, id);
 create index on misp_license (policy_id, status);
 create index on misp_license (expires_at, id);
 create index on misp_license (lower(label), id);
 create index on misp_license (lookup_id);
 create index on misp_license (next_expiry);
+create index on misp_license (coalesce(policy_id, ''), id);
+create index on misp_license (id text_pattern_ops);
+create index on misp_license using gin (lower(label) gin_trgm_ops);

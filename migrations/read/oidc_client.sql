@@ -23,8 +23,12 @@ create table oidc_client (
 create index on oidc_client (created_at, id);
 create index on oidc_client (updated_at, id);
 create index on oidc_client (status, created_at, id);
-create index on oidc_client (partner_id, status);
+create index on oidc_client (status, id);
+create index on oidc_client (partner_id, id);
+create index on oidc_client (partner_id, created_at, id);
 create index on oidc_client (policy_id, status);
 create index on oidc_client (lower(name), id);
 create index on oidc_client (key_expires_at, id) where key_expires_at is not null;
 create index on oidc_client (next_expiry);
+create index on oidc_client (id text_pattern_ops);
+create index on oidc_client using gin (lower(name) gin_trgm_ops);

@@ -19,7 +19,10 @@ create table policy (
 create index on policy (created_at, id);
 create index on policy (updated_at, id);
 create index on policy (status, created_at, id);
+create index on policy (status, id);
 create index on policy (policy_group_id, status);
 create index on policy (policy_type, id);
 create index on policy (lower(name), id);
+create index on policy (lower(description), id);
 create index on policy (supersedes) where supersedes is not null;
+create index on policy using gin (lower(id) gin_trgm_ops, lower(name) gin_trgm_ops, lower(description) gin_trgm_ops);

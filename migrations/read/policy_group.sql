@@ -12,4 +12,7 @@ create table policy_group (
 create index on policy_group (created_at, id);
 create index on policy_group (updated_at, id);
 create index on policy_group (status, created_at, id);
+create index on policy_group (status, id);
 create index on policy_group (lower(name), id);
+create index on policy_group (lower(description), id);
+create index on policy_group using gin (lower(id) gin_trgm_ops, lower(name) gin_trgm_ops, lower(description) gin_trgm_ops);

@@ -18,8 +18,13 @@ create table policy_request (
 create index on policy_request (created_at, id);
 create index on policy_request (updated_at, id);
 create index on policy_request (status, created_at, id);
-create index on policy_request (partner_id, status);
+create index on policy_request (status, id);
+create index on policy_request (partner_id, id);
+create index on policy_request (partner_id, created_at, id);
 create index on policy_request (policy_id, status);
-create index on policy_request (decided_at, id);
+create index on policy_request (policy_id, id);
+create index on policy_request (coalesce(decided_at, 'infinity'), id);
 create index on policy_request (credential_type, partner_id);
 create index on policy_request using gin (extractors jsonb_path_ops) with (fastupdate = off);
+create index on policy_request (id text_pattern_ops);
+create index on policy_request using gin (lower(comment) gin_trgm_ops, lower(decided_by) gin_trgm_ops);

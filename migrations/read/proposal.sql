@@ -17,6 +17,9 @@ create table proposal (
 create index on proposal (created_at, id);
 create index on proposal (updated_at, id);
 create index on proposal (status, created_at, id);
+create index on proposal (status, id);
 create index on proposal (action, id);
 create index on proposal (expires_at, id);
 create index on proposal (next_expiry);
+create index on proposal (id text_pattern_ops);
+create index on proposal using gin (lower(target) gin_trgm_ops, lower(proposed_by) gin_trgm_ops);

@@ -8,6 +8,7 @@ create table sbi (
   sw_binary_hash      text        not null,
   sw_create_date_time timestamptz not null,
   sw_expiry_date_time timestamptz not null,
+  device_count        bigint      not null,
   next_expiry         timestamptz,
   created_at          timestamptz not null,
   created_by          text        not null,
@@ -16,8 +17,13 @@ create table sbi (
 create index on sbi (created_at, id);
 create index on sbi (updated_at, id);
 create index on sbi (status, created_at, id);
-create index on sbi (partner_id, status);
+create index on sbi (status, id);
+create index on sbi (partner_id, id);
+create index on sbi (partner_id, created_at, id);
 create index on sbi (lower(sw_version), id);
 create index on sbi (sw_create_date_time, id);
 create index on sbi (sw_expiry_date_time, id);
+create index on sbi (device_count, id);
 create index on sbi (next_expiry) where next_expiry is not null;
+create index on sbi (id text_pattern_ops);
+create index on sbi using gin (lower(sw_version) gin_trgm_ops);

@@ -26,6 +26,9 @@ create table trust_certificate (
 );
 create index on trust_certificate (created_at, id);
 create index on trust_certificate (updated_at, id);
+create index on trust_certificate (status, id);
+create index on trust_certificate (kind, id);
+create index on trust_certificate (partner_domain, id);
 create index on trust_certificate (partner_domain, status);
 create index on trust_certificate (partner_domain, fingerprint);
 create index on trust_certificate (partner_domain, issuer_fingerprint);
@@ -34,3 +37,4 @@ create index on trust_certificate (next_expiry) where next_expiry is not null;
 create index on trust_certificate (valid_from, id);
 create index on trust_certificate (lower(issued_to), id);
 create index on trust_certificate (lower(issued_by), id);
+create index on trust_certificate using gin (lower(id) gin_trgm_ops, lower(fingerprint) gin_trgm_ops, lower(issued_to) gin_trgm_ops, lower(issued_by) gin_trgm_ops);

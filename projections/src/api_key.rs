@@ -1,15 +1,15 @@
 //! API keys, as they can be asked for: never the key itself.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::held::Held;
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::held::{Held, ORGANIZATION_NAME, POLICY_GROUP_NAME, POLICY_NAME, UNDER_POLICY};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::api_key::{ApiKey, Event};
 use domain::ids::{ApiKeyId, PartnerId, PolicyGroupId, PolicyId};
 use domain::reference::PartnerType;
 use serde::{Deserialize, Serialize};
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// What may be known of an API key.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -138,12 +138,16 @@ pub struct ApiKeyFilter {
     pub policy_name: Option<TextFilter>,
     /// In one of these groups.
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The group's name.
+    pub policy_group_name: Option<TextFilter>,
     /// The key's label.
     pub label: Option<TextFilter>,
     /// One of these states.
     pub status: Option<Vec<ApiKeyStatus>>,
     /// When the key ends.
     pub expires_at: Option<TimeFilter>,
+    /// The key ends within so many days from now, 1 to 365, and has not ended yet.
+    pub expires_within_days: Option<i32>,
     /// When it was generated.
     pub created_at: Option<TimeFilter>,
 }
@@ -155,6 +159,7 @@ pub enum ApiKeySort {
     PartnerId,
     OrganizationName,
     PolicyName,
+    PolicyGroupName,
     Label,
     Status,
     ExpiresAt,
@@ -165,36 +170,48 @@ pub enum ApiKeySort {
 impl SortKey for ApiKeySort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::PartnerId => ("t.partner_id", "text"),
-            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
-            Self::PolicyName => ("lower(policy.name)", "text"),
-            Self::Label => ("lower(t.label)", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::ExpiresAt => ("t.expires_at", "timestamptz"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::PartnerId => Key::text("t.partner_id"),
+            Self::OrganizationName => ORGANIZATION_NAME,
+            Self::PolicyName => POLICY_NAME,
+            Self::PolicyGroupName => POLICY_GROUP_NAME,
+            Self::Label => Key::text("lower(t.label)"),
+            Self::Status => Key::text("t.status"),
+            Self::ExpiresAt => Key::time("t.expires_at"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of keys whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum ApiKeyDistinct {
+    PolicyId,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = ApiKeyFilter;
     type Sort = ApiKeySort;
-    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id \
-                                 join read.policy on policy.id = t.policy_id";
+    type Distinct = ApiKeyDistinct;
+    const JOINS: &'static str = UNDER_POLICY;
 
     fn filter(filter: &ApiKeyFilter, conditions: &mut Conditions) {
-        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.text("partner.id", filter.partner_id.as_ref());
         conditions.text("partner.organization_name", filter.organization_name.as_ref());
         conditions.any_of("partner.partner_type", filter.partner_type.as_ref());
-        conditions.text("t.policy_id", filter.policy_id.as_ref());
+        conditions.text("policy.id", filter.policy_id.as_ref());
         conditions.text("policy.name", filter.policy_name.as_ref());
         conditions.any_id("policy.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.text("policy_group.name", filter.policy_group_name.as_ref());
         conditions.text("t.label", filter.label.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.time("t.expires_at", filter.expires_at.as_ref());
+        conditions.ends_within("t.expires_at", filter.expires_within_days);
         conditions.time("t.created_at", filter.created_at.as_ref());
     }
 

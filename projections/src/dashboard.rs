@@ -2,7 +2,7 @@
 //! the first of what ends, as of one position of the log.
 
 use crate::expiring::{ExpiringFilter, ExpiringKind, Item, expiring, tally};
-use crate::page::{Conditions, Listed, Page, PageRequest};
+use crate::page::{Conditions, Listed, Page, PageRequest, Question};
 use crate::policy::PolicyFilter;
 use crate::policy_request::{PolicyRequestFilter, PolicyRequestStatus};
 use crate::proposal::ProposalStatus;
@@ -158,13 +158,13 @@ impl Card {
         };
         match self {
             Self::Partners => all::<partner::Row>(viewer, to),
-            Self::Roots => to.rows::<trust_certificate::Row>(viewer, &trusted(TrustKind::Root)),
+            Self::Roots => of::<trust_certificate::Row>(viewer, trusted(TrustKind::Root), to),
             Self::Intermediates => {
-                to.rows::<trust_certificate::Row>(viewer, &trusted(TrustKind::Intermediate))
+                of::<trust_certificate::Row>(viewer, trusted(TrustKind::Intermediate), to)
             }
             Self::PolicyGroups => all::<policy_group::Row>(viewer, to),
-            Self::Policies => to.rows::<policy::Row>(viewer, &policies),
-            Self::PolicyRequests => to.rows::<policy_request::Row>(viewer, &requests),
+            Self::Policies => of::<policy::Row>(viewer, policies, to),
+            Self::PolicyRequests => of::<policy_request::Row>(viewer, requests, to),
             Self::Extractors => all::<extractor::Row>(viewer, to),
             Self::ApiKeys => all::<api_key::Row>(viewer, to),
             Self::MispLicenses => all::<misp_license::Row>(viewer, to),
@@ -178,7 +178,11 @@ impl Card {
 }
 
 fn all<R: Listed>(viewer: &Viewer, to: &mut Conditions) -> String {
-    to.rows::<R>(viewer, &R::Filter::default())
+    of::<R>(viewer, R::Filter::default(), to)
+}
+
+fn of<R: Listed>(viewer: &Viewer, filter: R::Filter, to: &mut Conditions) -> String {
+    Question::<R> { viewer: viewer.clone(), filter, now: to.now }.rows(to)
 }
 
 /// Everything in one snapshot, and the first `first` of what ends soon.
@@ -209,7 +213,7 @@ async fn cards(db: &mut PgConnection, sight: &Sight, now: DateTime<Utc>) -> Resu
     if sight.cards.is_empty() {
         return Ok(Vec::new());
     }
-    let totals = totals(db, sight).await?;
+    let totals = totals(db, sight, now).await?;
     let ends =
         if sight.kinds.is_empty() { Vec::new() } else { tally(db, &sight.kinds, now).await? };
     let counts = sight.cards.keys().zip(totals).map(|(card, (total, pending))| {
@@ -229,15 +233,20 @@ async fn cards(db: &mut PgConnection, sight: &Sight, now: DateTime<Utc>) -> Resu
 }
 
 /// How many there are of each kind, and how many of them wait, in the order of the cards.
-async fn totals(db: &mut PgConnection, sight: &Sight) -> Result<Vec<(i64, i64)>> {
-    let mut parameters = Conditions::default();
+async fn totals(
+    db: &mut PgConnection,
+    sight: &Sight,
+    now: DateTime<Utc>,
+) -> Result<Vec<(i64, i64)>> {
+    let mut parameters = Conditions::at(now);
     let total = |(card, viewer): (&Card, &Viewer)| {
         let waits = card.waits().map_or("false".to_owned(), |it| format!("t.status = '{it}'"));
         let rows = card.rows(viewer, sight, &mut parameters);
         format!("(select jsonb_build_array(count(*), count(*) filter (where {waits})) from {rows})")
     };
     let totals: Vec<String> = sight.cards.iter().map(total).collect();
-    let sql = format!("select jsonb_build_array({})", totals.join(", "));
-    let told: Value = parameters.bind(&sql).fetch_one(db).await?;
+    let statement =
+        parameters.statement(|_| format!("select jsonb_build_array({})", totals.join(", ")))?;
+    let (told,): (Value,) = statement.rows().fetch_one(db).await?;
     Ok(serde_json::from_value(told)?)
 }

@@ -1,8 +1,8 @@
 //! Devices, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::held::Held;
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::held::{Held, OF_PARTNER, ORGANIZATION_NAME};
+use crate::page::{Conditions, IdFilter, Key, Listed, SortKey, TextFilter, TimeFilter};
 use crate::sbi;
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use domain::device::{Device, Event};
 use domain::ids::{DeviceId, PartnerId, SbiId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// A make and model of biometric device.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -116,19 +116,19 @@ impl Row {
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct DeviceFilter {
     /// The device's id.
-    pub id: Option<TextFilter>,
+    pub id: Option<IdFilter>,
     /// The provider.
     pub partner_id: Option<TextFilter>,
     /// Its organisation's name.
     pub organization_name: Option<TextFilter>,
     /// A secure biometric interface that the device rests on.
-    pub sbi_id: Option<TextFilter>,
+    pub sbi_id: Option<IdFilter>,
     /// The version of such an interface.
     pub sbi_version: Option<TextFilter>,
-    /// What kind of device it is.
-    pub device_type: Option<TextFilter>,
-    /// In which way it is built.
-    pub device_sub_type: Option<TextFilter>,
+    /// One of these kinds of device, as in `deviceTypes`.
+    pub device_type: Option<Vec<String>>,
+    /// In one of these ways built, as in `deviceTypes`.
+    pub device_sub_type: Option<Vec<String>>,
     /// Who made it.
     pub make: Option<TextFilter>,
     /// Which one it is.
@@ -139,10 +139,11 @@ pub struct DeviceFilter {
     pub orphan: Option<bool>,
     /// When it was added.
     pub created_at: Option<TimeFilter>,
-    /// The instant of the question, by which interfaces have expired or not.
-    #[graphql(skip)]
-    pub now: DateTime<Utc>,
 }
+
+/// The first interface of a device, by version; those without come as if theirs had none.
+const FIRST_SBI: &str = "join (select id, lower(sw_version) as version from read.sbi \
+     union all select '', '') first on first.id = coalesce(t.sbi_ids[1], '')";
 
 /// What devices can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -155,7 +156,7 @@ pub enum DeviceSort {
     OrganizationName,
     /// By the id of the first secure biometric interface that it rests on.
     SbiId,
-    /// By the lowest version, as text, of the secure biometric interfaces that it rests on.
+    /// By the version, as text, of the first secure biometric interface that it rests on.
     SbiVersion,
     /// By `deviceType`.
     DeviceType,
@@ -176,54 +177,61 @@ pub enum DeviceSort {
 impl SortKey for DeviceSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Id => ("t.id", "text"),
-            Self::PartnerId => ("t.partner_id", "text"),
-            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
-            Self::SbiId => ("coalesce(t.sbi_ids[1], '')", "text"),
-            Self::SbiVersion => (
-                "coalesce((select min(lower(sbi.sw_version)) from read.sbi \
-                 where sbi.id = any(t.sbi_ids)), '')",
-                "text",
-            ),
-            Self::DeviceType => ("t.device_type", "text"),
-            Self::DeviceSubType => ("t.device_sub_type", "text"),
-            Self::Make => ("lower(t.make)", "text"),
-            Self::Model => ("lower(t.model)", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Id => Key::text("t.id"),
+            Self::PartnerId => Key::text("t.partner_id"),
+            Self::OrganizationName => ORGANIZATION_NAME,
+            Self::SbiId => Key::text("coalesce(t.sbi_ids[1], '')"),
+            Self::SbiVersion => Key::text("first.version").of("first").joining(FIRST_SBI),
+            Self::DeviceType => Key::text("t.device_type"),
+            Self::DeviceSubType => Key::text("t.device_sub_type"),
+            Self::Make => Key::text("lower(t.make)"),
+            Self::Model => Key::text("lower(t.model)"),
+            Self::Status => Key::text("t.status"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
 }
 
-/// The secure biometric interfaces of a device.
-const ITS_SBIS: &str = "read.sbi where sbi.id = any(t.sbi_ids)";
+/// The columns of devices whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum DeviceDistinct {
+    DeviceType,
+    DeviceSubType,
+    Make,
+    Model,
+    Status,
+}
 
 impl Listed for Row {
     type Filter = DeviceFilter;
     type Sort = DeviceSort;
-    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id";
+    type Distinct = DeviceDistinct;
+    const JOINS: &'static str = OF_PARTNER;
 
     fn filter(filter: &DeviceFilter, conditions: &mut Conditions) {
-        conditions.text("t.id", filter.id.as_ref());
-        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.id("t.id", filter.id.as_ref());
+        conditions.text("partner.id", filter.partner_id.as_ref());
         conditions.text("partner.organization_name", filter.organization_name.as_ref());
-        conditions.text("t.device_type", filter.device_type.as_ref());
-        conditions.text("t.device_sub_type", filter.device_sub_type.as_ref());
+        conditions.any_of("t.device_type", filter.device_type.as_ref());
+        conditions.any_of("t.device_sub_type", filter.device_sub_type.as_ref());
         conditions.text("t.make", filter.make.as_ref());
         conditions.text("t.model", filter.model.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.time("t.created_at", filter.created_at.as_ref());
-        conditions.one_of(ITS_SBIS, |sbi| {
-            sbi.text("sbi.id", filter.sbi_id.as_ref());
+        conditions.any_in("t.sbi_ids", "sbi", |sbi| {
+            sbi.id("sbi.id", filter.sbi_id.as_ref());
             sbi.text("sbi.sw_version", filter.sbi_version.as_ref());
         });
         if let Some(orphan) = filter.orphan {
             let not = if orphan { "not" } else { "" };
-            let sql = format!("{not} exists (select from {ITS_SBIS} and {})", sbi::LIVE);
-            conditions.add_text(&sql, filter.now.to_rfc3339());
+            let its = "read.sbi where sbi.id = any(t.sbi_ids)";
+            let sql = format!("{not} exists (select from {its} and {})", sbi::LIVE);
+            conditions.add_time(&sql, conditions.now);
         }
     }
 

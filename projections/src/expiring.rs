@@ -3,12 +3,14 @@
 //! Forgotten is what has ended already, and what was renewed: it may end in peace.
 
 use crate::held::Held;
-use crate::page::{Conditions, Direction, Page, PageRequest, Query, TextFilter};
+use crate::page::{
+    Conditions, Direction, Key, Page, PageRequest, Parameter, Query, Statement, TextFilter,
+    days_ahead,
+};
 use crate::{Error, READ, Result, Viewer, api_key, ftm_chip, misp_license, oidc_client, sbi};
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate as _;
-use domain::Finding;
 use domain::actor::Operation;
 use domain::ids::PartnerId;
 use domain::reference::{PartnerType, TrustDomain};
@@ -19,8 +21,6 @@ use strum::{Display, VariantArray};
 
 /// How far ahead is looked when nobody says how far, in days.
 pub const DEFAULT_DAYS: i32 = 30;
-/// How far ahead can be looked, in days: as long as a key lives.
-pub const MAX_DAYS: i32 = 365;
 
 /// What kind of thing ends.
 #[derive(
@@ -200,12 +200,20 @@ pub async fn tally(
 ) -> Result<Vec<(ExpiringKind, i64, i64)>> {
     let filter = ExpiringFilter { include_expired: Some(true), ..ExpiringFilter::default() };
     let mut query = query(viewers, &filter, now)?;
-    let instant = query.conditions.parameter(now.to_rfc3339());
-    let ended = format!("t.expires_at <= {instant}::timestamptz");
+    let ended = format!("t.expires_at <= {}", query.conditions.parameter(Parameter::Time(now)));
     let columns =
         format!("t.kind, count(*) filter (where not {ended}), count(*) filter (where {ended})");
-    let told = query.told(db, &columns).await?;
-    told.into_iter().map(|row| Ok(serde_json::from_value(row)?)).collect()
+    query.told(db, &columns).await
+}
+
+/// The statement of [`expiring`].
+pub fn statement(
+    viewers: &BTreeMap<ExpiringKind, Viewer>,
+    filter: &ExpiringFilter,
+    now: DateTime<Utc>,
+    page: &PageRequest,
+) -> Result<Statement> {
+    Ok(query(viewers, filter, now)?.page_statement(page)?.0)
 }
 
 fn query(
@@ -218,10 +226,11 @@ fn query(
     };
     Ok(Query {
         list: "expiring".to_owned(),
-        row: "to_jsonb(t) || jsonb_build_object('partner_type', partner.partner_type)",
+        item: "to_jsonb(t) || jsonb_build_object('partner_type', partner.partner_type)",
+        row: "item".to_owned(),
         sources: viewers.keys().map(owned).collect(),
         conditions: conditions(viewers, filter, now)?,
-        key: ("t.expires_at", "timestamptz"),
+        key: Key::time("t.expires_at"),
         direction: Direction::Asc,
     })
 }
@@ -231,7 +240,7 @@ fn conditions(
     filter: &ExpiringFilter,
     now: DateTime<Utc>,
 ) -> Result<Conditions> {
-    let mut conditions = Conditions::default();
+    let mut conditions = Conditions::at(now);
     for (kind, viewer) in viewers {
         if let Some(own) = viewer.partner_ids() {
             let scope = format!("(t.kind <> '{kind}' or t.partner_id = any(?))");
@@ -239,12 +248,12 @@ fn conditions(
         }
     }
     let until = now + within(filter)?;
-    conditions.add_text("t.expires_at <= ?::timestamptz", until.to_rfc3339());
+    conditions.add_time("t.expires_at <= ?", until);
     if filter.include_expired != Some(true) {
-        conditions.add_text("t.expires_at > ?::timestamptz", now.to_rfc3339());
+        conditions.add_time("t.expires_at > ?", now);
     }
     conditions.any_of("t.kind", filter.kinds.as_ref());
-    conditions.text("t.partner_id", filter.partner_id.as_ref());
+    conditions.text("partner.id", filter.partner_id.as_ref());
     conditions.text("partner.organization_name", filter.organization_name.as_ref());
     if let Some(domains) = &filter.domain {
         conditions.any_of("coalesce(t.trusted_in, partner.partner_type)", Some(&at_home(domains)));
@@ -254,12 +263,7 @@ fn conditions(
 
 fn within(filter: &ExpiringFilter) -> Result<TimeDelta> {
     let days = filter.within_days.unwrap_or(DEFAULT_DAYS);
-    if (1..=MAX_DAYS).contains(&days) {
-        return Ok(TimeDelta::days(days.into()));
-    }
-    let message = format!("Look 1 to {MAX_DAYS} days ahead.");
-    let finding = Finding::new("DAYS_OUT_OF_RANGE", "filter.withinDays", message);
-    Err(Error::Refused(vec![finding.with("max", MAX_DAYS)]))
+    days_ahead(days, "filter.withinDays").map_err(|finding| Error::Refused(vec![finding]))
 }
 
 /// Trust domains, and the types of partners whose certificates have to be trusted there. No type is

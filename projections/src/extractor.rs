@@ -1,14 +1,14 @@
 //! Biometric extractors, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::extractor::{Event, Extractor};
 use domain::ids::ExtractorId;
 use domain::reference::Modality;
 use serde::{Deserialize, Serialize};
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// What makes the biometric templates that are shared with credential partners.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -117,6 +117,7 @@ pub struct ExtractorFilter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[expect(missing_docs, reason = "each is the field of the same name")]
 pub enum ExtractorSort {
+    Id,
     Name,
     Provider,
     ProviderVersion,
@@ -129,22 +130,35 @@ pub enum ExtractorSort {
 impl SortKey for ExtractorSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Name => ("lower(t.name)", "text"),
-            Self::Provider => ("lower(t.provider)", "text"),
-            Self::ProviderVersion => ("lower(t.provider_version)", "text"),
-            Self::Modality => ("t.modality", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Id => Key::text("t.id"),
+            Self::Name => Key::text("lower(t.name)"),
+            Self::Provider => Key::text("lower(t.provider)"),
+            Self::ProviderVersion => Key::text("lower(t.provider_version)"),
+            Self::Modality => Key::text("t.modality"),
+            Self::Status => Key::text("t.status"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of extractors whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum ExtractorDistinct {
+    Provider,
+    ProviderVersion,
+    Modality,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = ExtractorFilter;
     type Sort = ExtractorSort;
+    type Distinct = ExtractorDistinct;
 
     fn filter(filter: &ExtractorFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.extractor_id.as_ref());

@@ -97,7 +97,7 @@ pub async fn project(db: &mut PgConnection, schema: &str, events: &[LogRow]) -> 
         events.iter().try_for_each(|event| rows.fold(event))?;
         save(db, schema, table.name, rows.take()?).await?;
     }
-    Ok(())
+    crate::sbi::count_devices(db, schema, Some(events)).await
 }
 
 /// The rows that `events` will change. A noun that begins in this batch has none yet.

@@ -1,16 +1,16 @@
 //! FTM chips, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::held::Held;
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
-use crate::partner::PartnerCertificate;
+use crate::held::{Held, OF_PARTNER, ORGANIZATION_NAME};
+use crate::page::{Conditions, IdFilter, Key, Listed, SortKey, TextFilter, TimeFilter};
+use crate::partner::{NewestCertificate, PartnerCertificate};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::ftm_chip::{Event, FtmChip};
 use domain::ids::{FtmChipId, PartnerId};
 use domain::partner::AcceptedCertificate;
 use serde::{Deserialize, Serialize};
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// A make and model of foundational trust module chip.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -150,7 +150,7 @@ impl Row {
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct FtmChipFilter {
     /// The chip's id.
-    pub id: Option<TextFilter>,
+    pub id: Option<IdFilter>,
     /// The provider.
     pub partner_id: Option<TextFilter>,
     /// Its organisation's name.
@@ -163,6 +163,10 @@ pub struct FtmChipFilter {
     pub status: Option<Vec<FtmChipStatus>>,
     /// When its newest certificate ends.
     pub certificate_expires_at: Option<TimeFilter>,
+    /// Its newest certificate ends within so many days from now, 1 to 365, and has not ended yet.
+    pub expires_within_days: Option<i32>,
+    /// What its newest certificate is now.
+    pub certificate_status: Option<Vec<NewestCertificate>>,
     /// When it was added.
     pub created_at: Option<TimeFilter>,
 }
@@ -185,36 +189,49 @@ pub enum FtmChipSort {
 impl SortKey for FtmChipSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Id => ("t.id", "text"),
-            Self::PartnerId => ("t.partner_id", "text"),
-            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
-            Self::Make => ("lower(t.make)", "text"),
-            Self::Model => ("lower(t.model)", "text"),
-            Self::Status => ("t.status", "text"),
+            Self::Id => Key::text("t.id"),
+            Self::PartnerId => Key::text("t.partner_id"),
+            Self::OrganizationName => ORGANIZATION_NAME,
+            Self::Make => Key::text("lower(t.make)"),
+            Self::Model => Key::text("lower(t.model)"),
+            Self::Status => Key::text("t.status"),
             Self::CertificateExpiresAt => {
-                ("coalesce(t.certificate_expires_at, 'infinity')", "timestamptz")
+                Key::time("coalesce(t.certificate_expires_at, 'infinity')")
             }
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of FTM chips whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum FtmChipDistinct {
+    Make,
+    Model,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = FtmChipFilter;
     type Sort = FtmChipSort;
-    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id";
+    type Distinct = FtmChipDistinct;
+    const JOINS: &'static str = OF_PARTNER;
 
     fn filter(filter: &FtmChipFilter, conditions: &mut Conditions) {
-        conditions.text("t.id", filter.id.as_ref());
-        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.id("t.id", filter.id.as_ref());
+        conditions.text("partner.id", filter.partner_id.as_ref());
         conditions.text("partner.organization_name", filter.organization_name.as_ref());
         conditions.text("t.make", filter.make.as_ref());
         conditions.text("t.model", filter.model.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.time("t.certificate_expires_at", filter.certificate_expires_at.as_ref());
+        conditions.ends_within("t.certificate_expires_at", filter.expires_within_days);
+        NewestCertificate::filter(filter.certificate_status.as_ref(), conditions);
         conditions.time("t.created_at", filter.created_at.as_ref());
     }
 

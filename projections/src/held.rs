@@ -3,6 +3,7 @@
 
 use crate::Result;
 use crate::fold::Fold;
+use crate::page::Key;
 use cqrs_es::Aggregate as _;
 use domain::ids::{PartnerId, PolicyId};
 use sqlx::PgExecutor;
@@ -12,6 +13,21 @@ pub trait Held: Fold {
     /// The states that are not final.
     const LIVE: &'static [&'static str];
 }
+
+/// Joins the partner, for lists of what belongs to one.
+pub(crate) const OF_PARTNER: &str = "left join read.partner on partner.id = t.partner_id";
+/// Joins the partner, the policy and its group, for lists of what works under a policy.
+pub(crate) const UNDER_POLICY: &str = "left join read.partner on partner.id = t.partner_id \
+     left join read.policy on policy.id = t.policy_id \
+     left join read.policy_group on policy_group.id = policy.policy_group_id";
+
+/// The name of the partner's organisation.
+pub(crate) const ORGANIZATION_NAME: Key =
+    Key::text("lower(partner.organization_name)").of("partner");
+/// The name of the policy.
+pub(crate) const POLICY_NAME: Key = Key::text("lower(policy.name)").of("policy");
+/// The name of the policy's group.
+pub(crate) const POLICY_GROUP_NAME: Key = Key::text("lower(policy_group.name)").of("policy_group");
 
 /// The tables of what belongs to a partner.
 pub const HELD: [&str; 7] =
@@ -45,14 +61,14 @@ pub async fn live_under_policy<R: Held>(
 }
 
 /// The SQL condition on `events` that a stream is one of the partners in `parameter`, a text
-/// array, or belongs to one of them.
+/// array, or belongs to one of them. Either the streams are found first or the events, whichever is
+/// less.
 pub fn belongs(parameter: &str) -> String {
     let held = HELD.iter().map(|table| {
         format!(
-            " or exists (select from read.{table} t where t.partner_id = any({parameter}) \
-             and aggregate_type = '{table}' and aggregate_id = t.id)"
+            " union all select '{table}', id from read.{table} where partner_id = any({parameter})"
         )
     });
-    format!("(aggregate_type = 'partner' and aggregate_id = any({parameter}))")
-        + &held.collect::<String>()
+    let held = held.collect::<String>();
+    format!("(aggregate_type, aggregate_id) in (select 'partner'::text, unnest({parameter}){held})")
 }

@@ -2,13 +2,15 @@
 
 use crate::held::belongs;
 use crate::log::LogRow;
-use crate::page::{MAX_PAGE, PageRequest};
-use crate::{Error, Result, Viewer};
+use crate::page::{Conditions, Direction, PageRequest, Parameter, Statement, limit, refused};
+use crate::{Result, Viewer};
 use async_graphql::{InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
-use domain::Finding;
 use serde_json::Value;
 use sqlx::PgPool;
+
+/// Events on a page when nobody says how many.
+const DEFAULT_EVENTS: i32 = 50;
 
 /// One thing that happened.
 #[derive(Debug, Clone, SimpleObject)]
@@ -78,52 +80,87 @@ pub struct HistoryPage {
     pub has_next: bool,
 }
 
-/// What happened, oldest first, as far as `viewer` may know.
+/// What happened, as far as `viewer` may know: oldest first, or newest first.
 pub async fn history(
     db: &PgPool,
     viewer: &Viewer,
     filter: &HistoryFilter,
+    direction: Direction,
     page: &PageRequest,
 ) -> Result<HistoryPage> {
-    let limit = limit(page)?;
-    let after = position(page.after.as_deref())?;
-    let sql = format!(
-        "select {} from events where position > $1 \
-         and ($2::text is null or aggregate_type = $2) and ($3::text is null or aggregate_id = $3) \
-         and ($4::text is null or metadata->>'actor' = $4) \
-         and ($5::text[] is null or event_type = any($5)) \
-         and ($6::text is null or metadata->>'correlation_id' = $6) \
-         and ($7::timestamptz is null or recorded_at >= $7) \
-         and ($8::timestamptz is null or recorded_at < $8) \
-         and ($9::text[] is null or {}) and ($10::text[] is null or {}) \
-         and (not $11 or aggregate_type <> 'policy_request' or exists (select \
-              from read.policy_request r where r.id = aggregate_id and r.submitted_at is not null)) \
-         and ($12::bigint is null or position <= $12) \
-         order by position limit {}",
-        crate::log::COLUMNS,
-        belongs("$9"),
-        belongs("$10"),
-        limit + 1
-    );
-    let rows: Vec<LogRow> = sqlx::query_as(&sql)
-        .bind(after)
-        .bind(&filter.noun)
-        .bind(&filter.id)
-        .bind(&filter.actor)
-        .bind(&filter.event)
-        .bind(&filter.correlation_id)
-        .bind(filter.from)
-        .bind(filter.to)
-        .bind(viewer.partner_ids())
-        .bind(filter.partner_id.as_ref().map(|id| vec![id.clone()]))
-        .bind(filter.without_drafts)
-        .bind(filter.until)
-        .fetch_all(db)
-        .await?;
+    let statement = statement(viewer, filter, direction, page)?;
+    let rows: Vec<LogRow> = statement.rows().fetch_all(db).await?;
+    let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
     let has_next = rows.len() > limit;
     let entries = rows.iter().take(limit).map(entry).collect::<Result<_>>()?;
     Ok(HistoryPage { entries, has_next })
 }
+
+/// The statement of [`history`].
+pub fn statement(
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<Statement> {
+    let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
+    let (compare, order) = match direction {
+        Direction::Asc => (">", "asc"),
+        Direction::Desc => ("<", "desc"),
+    };
+    let mut conditions = conditions(viewer, filter);
+    if let Some(after) = position(page.after.as_deref())? {
+        conditions.add(&format!("position {compare} ?"), [Parameter::Number(after)]);
+    }
+    conditions.statement(|conditions| {
+        format!(
+            "select {} from events where true{conditions} order by position {order} limit {}",
+            crate::log::COLUMNS,
+            limit + 1
+        )
+    })
+}
+
+fn conditions(viewer: &Viewer, filter: &HistoryFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    let texts = [
+        ("aggregate_type = ?", &filter.noun),
+        ("aggregate_id = ?", &filter.id),
+        ("metadata->>'actor' = ?", &filter.actor),
+        ("metadata->>'correlation_id' = ?", &filter.correlation_id),
+    ];
+    for (sql, text) in texts {
+        if let Some(text) = text {
+            conditions.add_text(sql, text.clone());
+        }
+    }
+    conditions.any_of("event_type", filter.event.as_ref());
+    let of_partner = filter.partner_id.as_ref().map(|id| vec![id.clone()]);
+    for partners in [viewer.partner_ids(), of_partner].into_iter().flatten() {
+        let repeated = std::iter::repeat(Parameter::Texts(partners));
+        conditions.add(&belongs("?"), repeated);
+    }
+    for (compare, time) in [(">=", filter.from), ("<", filter.to)] {
+        if let Some(time) = time {
+            conditions.add_time(&format!("position {compare} {FIRST_SINCE}"), time);
+        }
+    }
+    if let Some(until) = filter.until {
+        conditions.add("position <= ?", [Parameter::Number(until)]);
+    }
+    if filter.without_drafts {
+        conditions.add_plain(SUBMITTED);
+    }
+    conditions
+}
+
+/// The first position at a time or after it: time never runs backwards in the log.
+const FIRST_SINCE: &str = "coalesce((select e.position from events e where e.recorded_at >= ? \
+     order by e.recorded_at, e.position limit 1), 9223372036854775807)";
+
+/// What is no request, or one that was submitted: looked up event by event.
+const SUBMITTED: &str = "(aggregate_type <> 'policy_request' or (select submitted_at is not null \
+     from read.policy_request r where r.id = aggregate_id))";
 
 fn entry(row: &LogRow) -> Result<HistoryEntry> {
     let metadata = row.metadata()?;
@@ -148,22 +185,9 @@ fn entry(row: &LogRow) -> Result<HistoryEntry> {
     })
 }
 
-fn limit(page: &PageRequest) -> Result<usize> {
-    let limit = usize::try_from(page.first.unwrap_or(50)).unwrap_or(0);
-    if (1..=MAX_PAGE).contains(&limit) {
-        return Ok(limit);
-    }
-    let message = format!("A page has 1 to {MAX_PAGE} rows.");
-    Err(Error::Refused(vec![Finding::new("PAGE_SIZE", "first", message)]))
-}
-
-fn position(cursor: Option<&str>) -> Result<i64> {
-    match cursor.map(str::parse) {
-        None => Ok(0),
-        Some(Ok(position)) if position >= 0 => Ok(position),
-        Some(_) => {
-            let message = "A cursor of the history is a position.";
-            Err(Error::Refused(vec![Finding::new("CURSOR_INVALID", "after", message)]))
-        }
-    }
+fn position(cursor: Option<&str>) -> Result<Option<i64>> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let position = cursor.parse().ok().filter(|position| *position >= 0);
+    let message = "A cursor of the history is a position.";
+    position.map(Some).ok_or_else(|| refused("CURSOR_INVALID", "after", message))
 }

@@ -27,6 +27,7 @@ pub mod private_rows;
 pub mod proposal;
 pub mod rebuild;
 pub mod sbi;
+pub mod search;
 pub mod trust_certificate;
 
 use domain::Finding;

@@ -1,14 +1,14 @@
 //! MISP licences, as they can be asked for: never the licence key itself.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::held::Held;
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::held::{Held, ORGANIZATION_NAME, UNDER_POLICY};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::ids::{MispLicenseId, PartnerId, PolicyGroupId, PolicyId};
 use domain::misp_license::{Event, MispLicense};
 use serde::{Deserialize, Serialize};
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// What may be known of a MISP licence.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -137,15 +137,28 @@ pub struct MispLicenseFilter {
     pub policy_name: Option<TextFilter>,
     /// In one of these groups.
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The group's name.
+    pub policy_group_name: Option<TextFilter>,
     /// The licence's label.
     pub label: Option<TextFilter>,
     /// One of these states.
     pub status: Option<Vec<MispLicenseStatus>>,
     /// When the licence ends.
     pub expires_at: Option<TimeFilter>,
+    /// The licence ends within so many days from now, 1 to 365, and has not ended yet.
+    pub expires_within_days: Option<i32>,
     /// When it was generated.
     pub created_at: Option<TimeFilter>,
 }
+
+/// The policy of a licence, by name; those without come as if theirs had none.
+const POLICY_OR_NONE: &str = "join (select id, lower(name) as name from read.policy \
+     union all select '', '') named on named.id = coalesce(t.policy_id, '')";
+/// The same of the group of its policy.
+const GROUP_OR_NONE: &str = "join (select id, policy_group_id from read.policy \
+     union all select '', '') its on its.id = coalesce(t.policy_id, '') \
+     join (select id, lower(name) as name from read.policy_group \
+     union all select '', '') named on named.id = its.policy_group_id";
 
 /// What licences can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -154,6 +167,7 @@ pub enum MispLicenseSort {
     PartnerId,
     OrganizationName,
     PolicyName,
+    PolicyGroupName,
     Label,
     Status,
     ExpiresAt,
@@ -164,35 +178,47 @@ pub enum MispLicenseSort {
 impl SortKey for MispLicenseSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::PartnerId => ("t.partner_id", "text"),
-            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
-            Self::PolicyName => ("coalesce(lower(policy.name), '')", "text"),
-            Self::Label => ("lower(t.label)", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::ExpiresAt => ("t.expires_at", "timestamptz"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::PartnerId => Key::text("t.partner_id"),
+            Self::OrganizationName => ORGANIZATION_NAME,
+            Self::PolicyName => Key::text("named.name").of("named").joining(POLICY_OR_NONE),
+            Self::PolicyGroupName => Key::text("named.name").of("named").joining(GROUP_OR_NONE),
+            Self::Label => Key::text("lower(t.label)"),
+            Self::Status => Key::text("t.status"),
+            Self::ExpiresAt => Key::time("t.expires_at"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of licences whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum MispLicenseDistinct {
+    PolicyId,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = MispLicenseFilter;
     type Sort = MispLicenseSort;
-    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id \
-                                 left join read.policy on policy.id = t.policy_id";
+    type Distinct = MispLicenseDistinct;
+    const JOINS: &'static str = UNDER_POLICY;
 
     fn filter(filter: &MispLicenseFilter, conditions: &mut Conditions) {
-        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.text("partner.id", filter.partner_id.as_ref());
         conditions.text("partner.organization_name", filter.organization_name.as_ref());
-        conditions.text("t.policy_id", filter.policy_id.as_ref());
+        conditions.text("policy.id", filter.policy_id.as_ref());
         conditions.text("policy.name", filter.policy_name.as_ref());
         conditions.any_id("policy.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.text("policy_group.name", filter.policy_group_name.as_ref());
         conditions.text("t.label", filter.label.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.time("t.expires_at", filter.expires_at.as_ref());
+        conditions.ends_within("t.expires_at", filter.expires_within_days);
         conditions.time("t.created_at", filter.created_at.as_ref());
     }
 

@@ -1,8 +1,8 @@
 //! OIDC clients, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::held::Held;
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::held::{Held, ORGANIZATION_NAME, POLICY_GROUP_NAME, POLICY_NAME, UNDER_POLICY};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::ids::{OidcClientId, PartnerId, PolicyGroupId, PolicyId};
@@ -11,7 +11,7 @@ use domain::oidc_client::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// An OpenID Connect client of a partner.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -243,6 +243,8 @@ pub struct OidcClientFilter {
     pub policy_name: Option<TextFilter>,
     /// In one of these groups.
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The group's name.
+    pub policy_group_name: Option<TextFilter>,
     /// The client's name.
     pub name: Option<TextFilter>,
     /// One of these states.
@@ -259,6 +261,7 @@ pub enum OidcClientSort {
     PartnerId,
     OrganizationName,
     PolicyName,
+    PolicyGroupName,
     Name,
     Status,
     CreatedAt,
@@ -268,32 +271,43 @@ pub enum OidcClientSort {
 impl SortKey for OidcClientSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Id => ("t.id", "text"),
-            Self::PartnerId => ("t.partner_id", "text"),
-            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
-            Self::PolicyName => ("lower(policy.name)", "text"),
-            Self::Name => ("lower(t.name)", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Id => Key::text("t.id"),
+            Self::PartnerId => Key::text("t.partner_id"),
+            Self::OrganizationName => ORGANIZATION_NAME,
+            Self::PolicyName => POLICY_NAME,
+            Self::PolicyGroupName => POLICY_GROUP_NAME,
+            Self::Name => Key::text("lower(t.name)"),
+            Self::Status => Key::text("t.status"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of clients whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum OidcClientDistinct {
+    PolicyId,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = OidcClientFilter;
     type Sort = OidcClientSort;
-    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id \
-                                 join read.policy on policy.id = t.policy_id";
+    type Distinct = OidcClientDistinct;
+    const JOINS: &'static str = UNDER_POLICY;
 
     fn filter(filter: &OidcClientFilter, conditions: &mut Conditions) {
-        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.text("partner.id", filter.partner_id.as_ref());
         conditions.text("partner.organization_name", filter.organization_name.as_ref());
-        conditions.text("t.policy_id", filter.policy_id.as_ref());
+        conditions.text("policy.id", filter.policy_id.as_ref());
         conditions.text("policy.name", filter.policy_name.as_ref());
         conditions.any_id("policy.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.text("policy_group.name", filter.policy_group_name.as_ref());
         conditions.text("t.name", filter.name.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.time("t.created_at", filter.created_at.as_ref());

@@ -1,33 +1,36 @@
 //! Lists: one shape for all of them. A page is one statement; its cursor names the last row by sort
 //! key and id, so it stays right while rows are added.
 
+mod conditions;
+mod cursor;
+
+pub use conditions::{Conditions, IdFilter, MAX_DAYS, MAX_TEXT, Statement, TextFilter, TimeFilter};
+pub(crate) use conditions::{Parameter, beginning, days_ahead, escaped};
+pub use cursor::{DEFAULT_PAGE, MAX_PAGE};
+pub(crate) use cursor::{limit, refused};
+
 use crate::fold::Fold;
-use crate::{Error, READ, Result, Viewer};
-use async_graphql::{Enum, InputObject, InputType};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use crate::{READ, Result, Viewer};
+use async_graphql::{Enum, InputObject, InputType, SimpleObject};
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
-use domain::Finding;
+use cursor::Window;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::postgres::{PgArguments, Postgres};
-use sqlx::query::QueryScalar;
 use sqlx::{PgExecutor, PgPool};
-use std::fmt::Write as _;
 
-/// Rows on a page when nobody says how many.
-pub const DEFAULT_PAGE: i32 = 20;
-/// The most rows on a page.
-pub const MAX_PAGE: usize = 200;
-
-/// A row that can be listed: what may be filtered and sorted.
+/// A row that can be listed: what may be filtered and sorted, and which values are told apart.
 pub trait Listed: Fold {
     /// The filter of the list.
-    type Filter: Default + Clone + Send + Sync + 'static;
+    type Filter: InputType + Default + Clone + Send + Sync + 'static;
     /// The columns it can be sorted by.
     type Sort: SortKey;
-    /// Tables beside its own (named `t`) that filters and sort keys may use.
+    /// The columns of its own table whose distinct values can be asked for, by name: few, and no
+    /// personal data.
+    type Distinct: InputType + Copy + Send + Sync + Into<&'static str>;
+    /// Tables beside its own (named `t`) that filters and sort keys may use. Each is a left join
+    /// over the other table's key: PostgreSQL leaves it out where nobody asks for it.
     const JOINS: &'static str = "";
 
     /// Adds the conditions of `filter`.
@@ -41,8 +44,67 @@ pub trait Listed: Fold {
 pub trait SortKey: InputType + Copy + Send + Sync + std::fmt::Debug {
     /// The order when nobody asks for another.
     const DEFAULT: Self;
-    /// An SQL expression over the list's tables that is never null, and its type.
-    fn sql(self) -> (&'static str, &'static str);
+    /// What the rows are sorted by.
+    fn key(self) -> Key;
+}
+
+/// What rows are sorted by, before their id: an SQL expression that is never null.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    sql: &'static str,
+    kind: Kind,
+    table: Option<&'static str>,
+    join: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Time,
+    Number,
+}
+
+impl Key {
+    const fn new(sql: &'static str, kind: Kind) -> Self {
+        Self { sql, kind, table: None, join: "" }
+    }
+
+    /// A text.
+    pub const fn text(sql: &'static str) -> Self {
+        Self::new(sql, Kind::Text)
+    }
+
+    /// A time.
+    pub const fn time(sql: &'static str) -> Self {
+        Self::new(sql, Kind::Time)
+    }
+
+    /// A whole number.
+    pub const fn number(sql: &'static str) -> Self {
+        Self::new(sql, Kind::Number)
+    }
+
+    /// The same, of a row of `table`, which every row of the list has. That table's index is walked
+    /// instead of the list's own.
+    #[must_use]
+    pub const fn of(self, table: &'static str) -> Self {
+        Self { table: Some(table), ..self }
+    }
+
+    /// The same, of a table that is joined for this order alone.
+    #[must_use]
+    pub const fn joining(self, join: &'static str) -> Self {
+        Self { join, ..self }
+    }
+
+    /// How a parameter is read that is compared with the key.
+    const fn parameter(self) -> &'static str {
+        match self.kind {
+            Kind::Text => "?::text",
+            Kind::Time => "?::timestamptz",
+            Kind::Number => "?::bigint",
+        }
+    }
 }
 
 /// The order of a list.
@@ -70,6 +132,12 @@ pub struct Order<S: SortKey> {
     pub direction: Direction,
 }
 
+impl<S: SortKey> Default for Order<S> {
+    fn default() -> Self {
+        Self { field: S::DEFAULT, direction: Direction::Desc }
+    }
+}
+
 /// Ascending or descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum Direction {
@@ -77,26 +145,6 @@ pub enum Direction {
     Asc,
     /// Largest first.
     Desc,
-}
-
-/// Looks for text, ignoring case. Several conditions have to hold together.
-#[derive(Debug, Clone, Default, InputObject)]
-pub struct TextFilter {
-    /// The whole text.
-    pub equals: Option<String>,
-    /// Any part of the text.
-    pub contains: Option<String>,
-    /// The beginning of the text.
-    pub starts_with: Option<String>,
-}
-
-/// Looks for a time.
-#[derive(Debug, Clone, Default, InputObject)]
-pub struct TimeFilter {
-    /// The earliest time, itself included.
-    pub from: Option<DateTime<Utc>>,
-    /// The end, itself excluded.
-    pub to: Option<DateTime<Utc>>,
 }
 
 /// Which part of a list: the first rows after a cursor, or the last before one.
@@ -120,341 +168,230 @@ pub struct Page<R> {
     pub has_previous: bool,
 }
 
-/// The `where` of a list, with its parameters.
-#[derive(Debug, Clone, Default)]
-pub struct Conditions {
-    sql: String,
-    parameters: Vec<Parameter>,
+/// One of the values in a column of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, SimpleObject)]
+pub struct DistinctValue {
+    /// The value, as a filter takes it.
+    pub value: String,
+    /// How many rows of the list have it.
+    pub count: i64,
 }
 
+/// Which rows of a list, as seen by somebody at an instant.
 #[derive(Debug, Clone)]
-enum Parameter {
-    Text(String),
-    List(Vec<String>),
+pub struct Question<R: Listed> {
+    /// Who asks.
+    pub viewer: Viewer,
+    /// Which rows.
+    pub filter: R::Filter,
+    /// When.
+    pub now: DateTime<Utc>,
 }
 
-impl Conditions {
-    /// Text conditions on an expression.
-    pub fn text(&mut self, expression: &str, filter: Option<&TextFilter>) {
-        let Some(filter) = filter else { return };
-        if let Some(text) = &filter.equals {
-            self.add_text(&format!("lower({expression}) = lower(?)"), text.clone());
+impl<R: Listed> Question<R> {
+    /// One page of the rows.
+    pub async fn page(
+        &self,
+        db: &PgPool,
+        order: Option<Order<R::Sort>>,
+        page: &PageRequest,
+    ) -> Result<Page<R>> {
+        self.query(order.unwrap_or_default()).page(db, page).await
+    }
+
+    /// How many rows there are in all.
+    pub async fn count(&self, db: &PgPool) -> Result<i64> {
+        self.query(Order::default()).count(db).await
+    }
+
+    /// The values in a column with their rows, the most frequent first, at most `first` (1 to 200).
+    pub async fn distinct(
+        &self,
+        db: &PgPool,
+        field: R::Distinct,
+        first: i32,
+    ) -> Result<Vec<DistinctValue>> {
+        let values = self.distinct_statement(field, first)?;
+        let values: Vec<(Value,)> = values.rows().fetch_all(db).await?;
+        values.into_iter().map(|(value,)| Ok(serde_json::from_value(value)?)).collect()
+    }
+
+    /// The statement of [`Self::page`].
+    pub fn page_statement(&self, order: Order<R::Sort>, page: &PageRequest) -> Result<Statement> {
+        Ok(self.query(order).page_statement(page)?.0)
+    }
+
+    /// The statement of [`Self::count`].
+    pub fn count_statement(&self) -> Result<Statement> {
+        self.query(Order::default()).count_statement()
+    }
+
+    /// The statement of [`Self::distinct`].
+    pub fn distinct_statement(&self, field: R::Distinct, first: i32) -> Result<Statement> {
+        let limit = limit(Some(first), first, "first")?;
+        let (column, source) = (format!("t.{}", field.into()), Self::source());
+        self.conditions().statement(|conditions| {
+            format!(
+                "select jsonb_build_object('value', value, 'count', count) from (\
+                 select {column} as value, count(*) from {source} \
+                 where {column} is not null{conditions} group by {column}) t \
+                 order by count desc, value limit {limit}"
+            )
+        })
+    }
+
+    fn source() -> String {
+        format!("{READ}.{} t {}", R::Noun::TYPE, R::JOINS)
+    }
+
+    fn conditions(&self) -> Conditions {
+        let mut conditions = Conditions::at(self.now);
+        self.narrow(&mut conditions);
+        conditions
+    }
+
+    fn narrow(&self, conditions: &mut Conditions) {
+        if let Some(partners) = self.viewer.partner_ids() {
+            R::scope(&partners, conditions);
         }
-        if let Some(text) = &filter.contains {
-            self.like(expression, format!("%{}%", escaped(text)));
-        }
-        if let Some(text) = &filter.starts_with {
-            self.like(expression, format!("{}%", escaped(text)));
-        }
+        R::filter(&self.filter, conditions);
     }
 
-    fn like(&mut self, expression: &str, pattern: String) {
-        self.add_text(&format!("lower({expression}) like lower(?) escape '\\'"), pattern);
+    /// The rows, as what follows `from` in a part of a statement. The parameters of all its parts
+    /// are kept in `whole`.
+    pub(crate) fn rows(&self, whole: &mut Conditions) -> String {
+        let own = whole.part(|conditions| self.narrow(conditions));
+        format!("{} where true{own}", Self::source())
     }
 
-    /// Time conditions on an expression.
-    pub fn time(&mut self, expression: &str, filter: Option<&TimeFilter>) {
-        let Some(filter) = filter else { return };
-        if let Some(from) = filter.from {
-            self.add_text(&format!("{expression} >= ?::timestamptz"), from.to_rfc3339());
-        }
-        if let Some(to) = filter.to {
-            self.add_text(&format!("{expression} < ?::timestamptz"), to.to_rfc3339());
-        }
+    /// Whether this is one of the rows.
+    pub async fn shows(&self, db: &PgPool, id: &str) -> Result<bool> {
+        let mut conditions = self.conditions();
+        conditions.add_text("t.id = ?", id.to_owned());
+        let statement = conditions.statement(|conditions| {
+            format!("select exists (select from {} where true{conditions})", Self::source())
+        })?;
+        let (shows,): (bool,) = statement.rows().fetch_one(db).await?;
+        Ok(shows)
     }
 
-    /// One of several words; an empty list matches nothing.
-    pub fn any_of<T: ToString>(&mut self, expression: &str, words: Option<&Vec<T>>) {
-        let Some(words) = words else { return };
-        let words = words.iter().map(ToString::to_string).collect();
-        self.add(&format!("{expression} = any(?)"), Parameter::List(words));
-    }
-
-    /// One of several ids; an empty list matches nothing.
-    pub fn any_id<I: AsRef<str>>(&mut self, expression: &str, ids: Option<&Vec<I>>) {
-        let Some(ids) = ids else { return };
-        let ids = ids.iter().map(|id| id.as_ref().to_owned()).collect();
-        self.add(&format!("{expression} = any(?)"), Parameter::List(ids));
-    }
-
-    /// Conditions that one of the rows of `from`, a table with its own `where`, has to meet
-    /// together. Without conditions there need not be such a row.
-    pub fn one_of(&mut self, from: &str, conditions: impl FnOnce(&mut Self)) {
-        let before = std::mem::take(&mut self.sql);
-        conditions(self);
-        let together = std::mem::replace(&mut self.sql, before);
-        if !together.is_empty() {
-            let _ = write!(self.sql, " and exists (select from {from}{together})");
+    fn query(&self, Order { field, direction }: Order<R::Sort>) -> Query {
+        let table = R::Noun::TYPE;
+        Query {
+            list: format!("{table} {field:?} {direction:?}"),
+            item: "t.id",
+            row: format!("(select to_jsonb(r) from {READ}.{table} r where r.id = item)"),
+            sources: vec![Self::source()],
+            conditions: self.conditions(),
+            key: field.key(),
+            direction,
         }
     }
-
-    /// A condition with one text parameter, written `?`.
-    pub fn add_text(&mut self, sql: &str, text: String) {
-        self.add(sql, Parameter::Text(text));
-    }
-
-    /// A text parameter outside the conditions: what stands for it in SQL.
-    pub(crate) fn parameter(&mut self, text: String) -> String {
-        self.parameters.push(Parameter::Text(text));
-        format!("${}", self.parameters.len())
-    }
-
-    /// A condition without a parameter.
-    pub fn add_plain(&mut self, sql: &str) {
-        let _ = write!(self.sql, " and {sql}"); // writing to a String cannot fail
-    }
-
-    /// A condition with one parameter that is a list of texts, written `?`.
-    pub fn add_list(&mut self, sql: &str, list: Vec<String>) {
-        self.add(sql, Parameter::List(list));
-    }
-
-    fn add(&mut self, sql: &str, parameter: Parameter) {
-        self.parameters.push(parameter);
-        self.add_plain(&sql.replace('?', &format!("${}", self.parameters.len())));
-    }
-
-    /// The rows of a list that `viewer` may see, as what follows `from` in a part of a statement. The
-    /// parameters of all its parts are kept here.
-    pub(crate) fn rows<R: Listed>(&mut self, viewer: &Viewer, filter: &R::Filter) -> String {
-        let before = std::mem::take(&mut self.sql);
-        add_all::<R>(viewer, filter, self);
-        let own = std::mem::replace(&mut self.sql, before);
-        format!("{READ}.{} t {} where true{own}", R::Noun::TYPE, R::JOINS)
-    }
-
-    pub(crate) fn bind<'q, O>(self, sql: &'q str) -> QueryScalar<'q, Postgres, O, PgArguments>
-    where
-        (O,): for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
-    {
-        self.parameters.into_iter().fold(
-            sqlx::query_scalar(sql),
-            |query, parameter| match parameter {
-                Parameter::Text(text) => query.bind(text),
-                Parameter::List(list) => query.bind(list),
-            },
-        )
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
-fn conditions<R: Listed>(viewer: &Viewer, filter: &R::Filter) -> Conditions {
-    let mut conditions = Conditions::default();
-    add_all::<R>(viewer, filter, &mut conditions);
-    conditions
-}
-
-fn add_all<R: Listed>(viewer: &Viewer, filter: &R::Filter, conditions: &mut Conditions) {
-    if let Some(partners) = viewer.partner_ids() {
-        R::scope(&partners, conditions);
-    }
-    R::filter(filter, conditions);
-}
-
-/// Whether the list has a row with this id that `viewer` may see.
-pub async fn shows<R: Listed>(
-    db: &PgPool,
-    viewer: &Viewer,
-    filter: &R::Filter,
-    id: &str,
-) -> Result<bool> {
-    let mut conditions = conditions::<R>(viewer, filter);
-    conditions.add_text("t.id = ?", id.to_owned());
-    let (table, joins) = (R::Noun::TYPE, R::JOINS);
-    let sql = format!(
-        "select exists (select from {READ}.{table} t {joins} where true{})",
-        conditions.sql
-    );
-    Ok(conditions.bind(&sql).fetch_one(db).await?)
-}
-
-/// How many rows there are in all.
-pub async fn count<R: Listed>(db: &PgPool, viewer: &Viewer, filter: &R::Filter) -> Result<i64> {
-    let order = Order { field: R::Sort::DEFAULT, direction: Direction::Desc };
-    Query::of::<R>(viewer, filter, order).count(db).await
-}
-
-/// One page of the rows that `viewer` may see.
-pub async fn list<R: Listed>(
-    db: &PgPool,
-    viewer: &Viewer,
-    filter: &R::Filter,
-    order: Option<Order<R::Sort>>,
-    page: &PageRequest,
-) -> Result<Page<R>> {
-    let order = order.unwrap_or(Order { field: R::Sort::DEFAULT, direction: Direction::Desc });
-    Query::of::<R>(viewer, filter, order).page(db, page).await
 }
 
 /// A list in SQL: rows of one source, or of several, each of which is read in order.
 pub(crate) struct Query {
     /// Keeps cursors of other lists and orders out.
     pub list: String,
-    /// What a row is: a JSON object with an `id`.
-    pub row: &'static str,
+    /// What is read of every row that may be on the page.
+    pub item: &'static str,
+    /// What a row on the page is, made of its `item`: a JSON object with an `id`.
+    pub row: String,
     /// Where rows come from: a table `t`, which has an `id`, and what is joined to it.
     pub sources: Vec<String>,
     /// Which of them.
     pub conditions: Conditions,
-    /// What they are sorted by, before the id: an expression that is never null, and its type.
-    pub key: (&'static str, &'static str),
+    /// What they are sorted by, before the id.
+    pub key: Key,
     /// Which way.
     pub direction: Direction,
 }
 
 impl Query {
-    fn of<R: Listed>(viewer: &Viewer, filter: &R::Filter, order: Order<R::Sort>) -> Self {
-        let Order { field, direction } = order;
-        Self {
-            list: format!("{} {field:?} {direction:?}", R::Noun::TYPE),
-            row: "to_jsonb(t)",
-            sources: vec![format!("{READ}.{} t {}", R::Noun::TYPE, R::JOINS)],
-            conditions: conditions::<R>(viewer, filter),
-            key: field.sql(),
-            direction,
-        }
-    }
-
-    /// What `columns` tell of each source by their first one, as JSON arrays.
-    pub async fn told(self, db: impl PgExecutor<'_>, columns: &str) -> Result<Vec<Value>> {
+    /// What `columns` tell of each source by its kind, as JSON arrays.
+    pub async fn told<T>(self, db: impl PgExecutor<'_>, columns: &str) -> Result<Vec<T>>
+    where
+        T: DeserializeOwned,
+    {
         let Self { sources, conditions, .. } = self;
-        let told = |source| {
-            format!(
-                "select jsonb_build_array({columns}) from {source} where true{} group by t.kind",
-                conditions.sql
-            )
-        };
-        let told: Vec<String> = sources.iter().map(told).collect();
-        let sql = told.join(" union all ");
-        Ok(conditions.bind(&sql).fetch_all(db).await?)
+        let statement = conditions.statement(|conditions| {
+            let told = |source| {
+                format!(
+                    "select jsonb_build_array({columns}) from {source} where true{conditions} \
+                     group by t.kind"
+                )
+            };
+            sources.iter().map(told).collect::<Vec<_>>().join(" union all ")
+        })?;
+        let told: Vec<(Value,)> = statement.rows().fetch_all(db).await?;
+        told.into_iter().map(|(row,)| Ok(serde_json::from_value(row)?)).collect()
     }
 
     /// How many rows there are in all.
     pub async fn count(self, db: &PgPool) -> Result<i64> {
+        let (count,): (i64,) = self.count_statement()?.rows().fetch_one(db).await?;
+        Ok(count)
+    }
+
+    pub fn count_statement(self) -> Result<Statement> {
         let Self { sources, conditions, .. } = self;
-        let count =
-            |source| format!("(select count(*) from {source} where true{})", conditions.sql);
-        let counts: Vec<String> = sources.iter().map(count).collect();
-        let sql = format!("select {}", counts.join(" + "));
-        Ok(conditions.bind(&sql).fetch_one(db).await?)
+        conditions.statement(|conditions| {
+            let count = |source| format!("(select count(*) from {source} where true{conditions})");
+            let counts: Vec<String> = sources.iter().map(count).collect();
+            format!("select {}", counts.join(" + "))
+        })
     }
 
     /// One page of them, in one statement.
-    pub async fn page<T>(mut self, db: impl PgExecutor<'_>, page: &PageRequest) -> Result<Page<T>>
-    where
-        T: DeserializeOwned,
-    {
-        let window = Window::new(std::mem::take(&mut self.list), page)?;
-        let sql = self.sql(&window);
-        let rows: Vec<Value> = self.conditions.bind(&sql).fetch_all(db).await?;
-        window.page(rows)
+    pub async fn page<T: DeserializeOwned>(
+        self,
+        db: impl PgExecutor<'_>,
+        page: &PageRequest,
+    ) -> Result<Page<T>> {
+        let (statement, window) = self.page_statement(page)?;
+        let rows: Vec<(Value,)> = statement.rows().fetch_all(db).await?;
+        window.page(rows.into_iter().map(|(row,)| row).collect())
     }
 
-    fn sql(&mut self, window: &Window) -> String {
-        let Self { row, sources, conditions, key: (key, key_type), direction, .. } = self;
-        let (compare, direction) = match (direction, window.backwards) {
+    pub fn page_statement(self, page: &PageRequest) -> Result<(Statement, Window)> {
+        let Self { list, item, row, sources, mut conditions, key, direction } = self;
+        let window = Window::new(list, key, page)?;
+        let (compare, order) = match (direction, window.backwards) {
             (Direction::Asc, false) | (Direction::Desc, true) => (">", "asc"),
             (Direction::Desc, false) | (Direction::Asc, true) => ("<", "desc"),
         };
-        if let Some(cursor) = &window.from {
-            conditions
-                .add_text(&format!("({key}, t.id) {compare} (?::{key_type}, "), cursor.key.clone());
-            conditions.parameters.push(Parameter::Text(cursor.id.clone()));
-            let _ = write!(conditions.sql, "${})", conditions.parameters.len());
-        }
-        let limit = window.limit + 1;
-        let part = |source: &String| {
+        begin(&mut conditions, key, compare, &window);
+        let (limit, Key { sql: key, join, .. }) = (window.rows(), key);
+        let part = |source: &String, conditions: &str| {
             format!(
-                "(select {row} as row, {key} as key, t.id from {source} where true{} \
-                 order by {key} {direction}, t.id {direction} limit {limit})",
-                conditions.sql
+                "(select {item} as item, {key} as key, t.id from {source} {join} where true{conditions} \
+                 order by {key} {order}, t.id {order} limit {limit})"
             )
         };
-        let parts: Vec<String> = sources.iter().map(part).collect();
-        format!(
-            "select jsonb_build_object('row', row, 'key', key::text) from ({}) t \
-             order by key {direction}, id {direction} limit {limit}",
-            parts.join(" union all ")
-        )
+        let statement = conditions.statement(|conditions| {
+            let parts: Vec<String> = sources.iter().map(|it| part(it, conditions)).collect();
+            format!(
+                "select jsonb_build_object('row', {row}, 'key', key) from ({}) t \
+                 order by key {order}, id {order} limit {limit}",
+                parts.join(" union all ")
+            )
+        });
+        Ok((statement?, window))
     }
 }
 
-/// The part of the list that is read, in the direction in which it is read.
-struct Window {
-    list: String,
-    backwards: bool,
-    limit: usize,
-    from: Option<Cursor>,
-}
-
-/// Where a row stands. `list` keeps cursors of other lists and orders out.
-#[derive(Serialize, Deserialize)]
-struct Cursor {
-    list: String,
-    key: String,
-    id: String,
-}
-
-impl Window {
-    fn new(list: String, page: &PageRequest) -> Result<Self> {
-        let backwards = page.last.is_some() || page.before.is_some();
-        if backwards && (page.first.is_some() || page.after.is_some()) {
-            let message = "Ask for the first rows after a cursor, or for the last before one.";
-            return refused("PAGE_AMBIGUOUS", "first", message);
-        }
-        let (wished, field) = if backwards { (page.last, "last") } else { (page.first, "first") };
-        let limit = usize::try_from(wished.unwrap_or(DEFAULT_PAGE)).unwrap_or(0);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            let message = format!("A page has 1 to {MAX_PAGE} rows.");
-            return refused("PAGE_SIZE", field, &message);
-        }
-        let cursor = if backwards { &page.before } else { &page.after };
-        let from = cursor.as_deref().map(|cursor| Cursor::read(cursor, &list)).transpose()?;
-        Ok(Self { list, backwards, limit, from })
+/// Adds where the window begins. A comparison of rows over two tables is no condition that an index
+/// knows, so it is told apart that the other table's index begins at the key.
+fn begin(conditions: &mut Conditions, key: Key, compare: &str, window: &Window) {
+    if let Some(table) = key.table {
+        conditions.add_plain(&format!("{table}.id is not null")); // an inner join can be walked
     }
-
-    fn page<T: DeserializeOwned>(self, mut rows: Vec<Value>) -> Result<Page<T>> {
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        if self.backwards {
-            rows.reverse();
-        }
-        let (has_next, has_previous) =
-            if self.backwards { (self.from.is_some(), more) } else { (more, self.from.is_some()) };
-        let rows = rows.into_iter().map(|row| self.row(row)).collect::<Result<_>>()?;
-        Ok(Page { rows, has_next, has_previous })
+    let Some(cursor) = &window.from else { return };
+    let Some(value) = cursor.key(key) else { return }; // was refused
+    let parameter = key.parameter();
+    if key.table.is_some() {
+        conditions.add(&format!("{} {compare}= {parameter}", key.sql), [value.clone()]);
     }
-
-    fn row<T: DeserializeOwned>(&self, mut found: Value) -> Result<(String, T)> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let cursor = Cursor {
-            list: self.list.clone(),
-            key: text(&found["key"]),
-            id: text(&found["row"]["id"]),
-        };
-        Ok((cursor.write()?, serde_json::from_value(found["row"].take())?))
-    }
-}
-
-impl Cursor {
-    fn read(text: &str, list: &str) -> Result<Self> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        match serde_json::from_slice::<Self>(&bytes) {
-            Ok(cursor) if cursor.list == list => Ok(cursor),
-            _ => {
-                refused("CURSOR_INVALID", "after", "This cursor belongs to another list or order.")
-            }
-        }
-    }
-
-    fn write(&self) -> Result<String> {
-        Ok(BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self)?))
-    }
-}
-
-fn refused<T>(code: &'static str, field: &str, message: &str) -> Result<T> {
-    Err(Error::Refused(vec![Finding::new(code, field, message)]))
+    let id = Parameter::Text(cursor.id.clone());
+    conditions.add(&format!("({}, t.id) {compare} ({parameter}, ?)", key.sql), [value, id]);
 }

@@ -2,10 +2,10 @@
 
 mod certificates;
 
-pub use certificates::{CertificateStatus, PartnerCertificate};
+pub use certificates::{CertificateStatus, NewestCertificate, PartnerCertificate};
 
 use crate::fold::{Fold, RecordedOf};
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::Reason;
@@ -16,7 +16,7 @@ use domain::reference::PartnerType;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use std::collections::BTreeMap;
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 use uuid::Uuid;
 
 /// An organisation that works with the national ID.
@@ -55,6 +55,9 @@ pub struct Row {
     pub certificate_fingerprint: Option<String>,
     /// When the newest certificate that was not revoked ends, see its `validUntil`.
     pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// When the newest certificate that was not revoked was accepted.
+    #[graphql(skip)]
+    pub certificate_uploaded_at: Option<DateTime<Utc>>,
     /// The serial number of the newest certificate that was not revoked.
     #[graphql(skip)]
     pub certificate_serial: Option<String>,
@@ -153,6 +156,7 @@ fn registered(recorded: &RecordedOf<Row>) -> Option<Row> {
         contacts: BTreeMap::from([(ContactPurpose::Primary, registration.contact.reference)]),
         certificate_fingerprint: None,
         certificate_expires_at: None,
+        certificate_uploaded_at: None,
         certificate_serial: None,
         certificate_path: Vec::new(),
         certificates: Vec::new(),
@@ -187,6 +191,7 @@ impl Row {
         let newest = self.certificates.iter().find(|it| it.revoked_at.is_none());
         self.certificate_fingerprint = newest.map(|it| it.fingerprint.clone());
         self.certificate_expires_at = newest.map(|it| it.valid_until);
+        self.certificate_uploaded_at = newest.map(|it| it.uploaded_at);
         self.certificate_serial = newest.map(|it| it.serial.clone());
         self.certificate_path = newest.map_or_else(Vec::new, |it| it.path.clone());
     }
@@ -232,18 +237,28 @@ pub struct PartnerFilter {
     pub status: Option<Vec<PartnerStatus>>,
     /// In one of these policy groups.
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The group's name.
+    pub policy_group_name: Option<TextFilter>,
+    /// Whether it has a policy group.
+    pub has_policy_group: Option<bool>,
     /// The e-mail address, whole: personal data is neither sorted nor searched.
     pub email_id: Option<String>,
-    /// Whether a certificate was accepted that is not revoked.
-    pub has_certificate: Option<bool>,
+    /// What the newest certificate that was not revoked is now.
+    pub certificate_status: Option<Vec<NewestCertificate>>,
     /// When the newest certificate ends.
     pub certificate_expires_at: Option<TimeFilter>,
+    /// The newest certificate ends within so many days from now, 1 to 365, and has not ended yet.
+    pub expires_within_days: Option<i32>,
     /// When the partner was registered.
     pub created_at: Option<TimeFilter>,
     /// The holder of the e-mail address, found through its claim.
     #[graphql(skip)]
     pub email_holder: Option<String>,
 }
+
+/// The policy group of a partner, by name; those without come as if theirs had none.
+const GROUP_OR_NONE: &str = "join (select id, lower(name) as name from read.policy_group \
+     union all select '', '') named on named.id = coalesce(t.policy_group_id, '')";
 
 /// What partners can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -252,8 +267,10 @@ pub enum PartnerSort {
     Id,
     OrganizationName,
     PartnerType,
+    PolicyGroupName,
     Status,
     CertificateExpiresAt,
+    CertificateUploadedAt,
     CreatedAt,
     UpdatedAt,
 }
@@ -261,24 +278,41 @@ pub enum PartnerSort {
 impl SortKey for PartnerSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Id => ("lower(t.id)", "text"),
-            Self::OrganizationName => ("lower(t.organization_name)", "text"),
-            Self::PartnerType => ("t.partner_type", "text"),
-            Self::Status => ("t.status", "text"),
+            Self::Id => Key::text("lower(t.id)"),
+            Self::OrganizationName => Key::text("lower(t.organization_name)"),
+            Self::PartnerType => Key::text("t.partner_type"),
+            Self::PolicyGroupName => Key::text("named.name").of("named").joining(GROUP_OR_NONE),
+            Self::Status => Key::text("t.status"),
             Self::CertificateExpiresAt => {
-                ("coalesce(t.certificate_expires_at, 'infinity')", "timestamptz")
+                Key::time("coalesce(t.certificate_expires_at, 'infinity')")
             }
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::CertificateUploadedAt => {
+                Key::time("coalesce(t.certificate_uploaded_at, 'infinity')")
+            }
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of partners whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum PartnerDistinct {
+    PartnerType,
+    Status,
+    PolicyGroupId,
 }
 
 impl Listed for Row {
     type Filter = PartnerFilter;
     type Sort = PartnerSort;
+    type Distinct = PartnerDistinct;
+    const JOINS: &'static str =
+        "left join read.policy_group on policy_group.id = t.policy_group_id";
 
     fn filter(filter: &PartnerFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.partner_id.as_ref());
@@ -286,12 +320,12 @@ impl Listed for Row {
         conditions.any_of("t.partner_type", filter.partner_type.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.any_id("t.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.text("policy_group.name", filter.policy_group_name.as_ref());
+        conditions.is_there("t.policy_group_id", filter.has_policy_group);
         conditions.time("t.certificate_expires_at", filter.certificate_expires_at.as_ref());
         conditions.time("t.created_at", filter.created_at.as_ref());
-        if let Some(has) = filter.has_certificate {
-            let sql = "(t.certificate_fingerprint is not null)::text = ?";
-            conditions.add_text(sql, has.to_string());
-        }
+        conditions.ends_within("t.certificate_expires_at", filter.expires_within_days);
+        NewestCertificate::filter(filter.certificate_status.as_ref(), conditions);
         if filter.email_id.is_some() {
             conditions.add_text("t.id = ?", filter.email_holder.clone().unwrap_or_default());
         }

@@ -1,7 +1,8 @@
 //! Policies, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::held::POLICY_GROUP_NAME;
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::ids::{PolicyGroupId, PolicyId};
@@ -10,7 +11,7 @@ use domain::policy_document::PolicyType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgExecutor;
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// What partners may ask of the ID system.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -158,6 +159,8 @@ pub struct PolicyFilter {
     pub policy_type: Option<Vec<PolicyType>>,
     /// In one of these groups.
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The group's name.
+    pub policy_group_name: Option<TextFilter>,
     /// One of these states.
     pub status: Option<Vec<PolicyStatus>>,
     /// When the draft was started.
@@ -173,8 +176,9 @@ pub struct PolicyFilter {
 pub enum PolicySort {
     Id,
     Name,
+    Description,
     PolicyType,
-    PolicyGroupId,
+    PolicyGroupName,
     Status,
     CreatedAt,
     UpdatedAt,
@@ -183,22 +187,36 @@ pub enum PolicySort {
 impl SortKey for PolicySort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Id => ("t.id", "text"),
-            Self::Name => ("lower(t.name)", "text"),
-            Self::PolicyType => ("t.policy_type", "text"),
-            Self::PolicyGroupId => ("t.policy_group_id", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Id => Key::text("t.id"),
+            Self::Name => Key::text("lower(t.name)"),
+            Self::Description => Key::text("lower(t.description)"),
+            Self::PolicyType => Key::text("t.policy_type"),
+            Self::PolicyGroupName => POLICY_GROUP_NAME,
+            Self::Status => Key::text("t.status"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of policies whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum PolicyDistinct {
+    PolicyType,
+    PolicyGroupId,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = PolicyFilter;
     type Sort = PolicySort;
+    type Distinct = PolicyDistinct;
+    const JOINS: &'static str =
+        "left join read.policy_group on policy_group.id = t.policy_group_id";
 
     fn filter(filter: &PolicyFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.policy_id.as_ref());
@@ -206,6 +224,7 @@ impl Listed for Row {
         conditions.text("t.description", filter.description.as_ref());
         conditions.any_of("t.policy_type", filter.policy_type.as_ref());
         conditions.any_id("t.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.text("policy_group.name", filter.policy_group_name.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.time("t.created_at", filter.created_at.as_ref());
         if filter.without_drafts {

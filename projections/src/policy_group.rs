@@ -1,13 +1,13 @@
 //! Policy groups, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::ids::PolicyGroupId;
 use domain::policy_group::{Event, PolicyGroup};
 use serde::{Deserialize, Serialize};
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// A family of policies, such as "Banking".
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -115,6 +115,7 @@ pub struct PolicyGroupFilter {
 pub enum PolicyGroupSort {
     Id,
     Name,
+    Description,
     Status,
     CreatedAt,
     UpdatedAt,
@@ -123,20 +124,30 @@ pub enum PolicyGroupSort {
 impl SortKey for PolicyGroupSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Id => ("t.id", "text"),
-            Self::Name => ("lower(t.name)", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Id => Key::text("t.id"),
+            Self::Name => Key::text("lower(t.name)"),
+            Self::Description => Key::text("lower(t.description)"),
+            Self::Status => Key::text("t.status"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of groups whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum PolicyGroupDistinct {
+    Status,
 }
 
 impl Listed for Row {
     type Filter = PolicyGroupFilter;
     type Sort = PolicyGroupSort;
+    type Distinct = PolicyGroupDistinct;
 
     fn filter(filter: &PolicyGroupFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.policy_group_id.as_ref());

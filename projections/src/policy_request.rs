@@ -1,8 +1,8 @@
 //! Partners' requests for policies, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::held::Held;
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::held::{Held, ORGANIZATION_NAME, POLICY_GROUP_NAME, POLICY_NAME, UNDER_POLICY};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::Reason;
@@ -11,7 +11,7 @@ use domain::policy_request::{Asked, Comment, Event, ExtractorChoice, PolicyReque
 use domain::reference::PartnerType;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// A partner's wish to work under a policy.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -160,6 +160,8 @@ pub struct PolicyRequestFilter {
     pub policy_name: Option<TextFilter>,
     /// In one of these groups.
     pub policy_group_id: Option<Vec<PolicyGroupId>>,
+    /// The group's name.
+    pub policy_group_name: Option<TextFilter>,
     /// One of these states.
     pub status: Option<Vec<PolicyRequestStatus>>,
     /// One of these types of credential.
@@ -181,7 +183,10 @@ pub struct PolicyRequestFilter {
 pub enum PolicyRequestSort {
     PartnerId,
     OrganizationName,
+    PartnerType,
+    PolicyId,
     PolicyName,
+    PolicyGroupName,
     Status,
     DecidedAt,
     CreatedAt,
@@ -191,32 +196,46 @@ pub enum PolicyRequestSort {
 impl SortKey for PolicyRequestSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::PartnerId => ("t.partner_id", "text"),
-            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
-            Self::PolicyName => ("lower(policy.name)", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::DecidedAt => ("coalesce(t.decided_at, 'infinity')", "timestamptz"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::PartnerId => Key::text("t.partner_id"),
+            Self::OrganizationName => ORGANIZATION_NAME,
+            Self::PartnerType => Key::text("partner.partner_type").of("partner"),
+            Self::PolicyId => Key::text("t.policy_id"),
+            Self::PolicyName => POLICY_NAME,
+            Self::PolicyGroupName => POLICY_GROUP_NAME,
+            Self::Status => Key::text("t.status"),
+            Self::DecidedAt => Key::time("coalesce(t.decided_at, 'infinity')"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of requests whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum PolicyRequestDistinct {
+    PolicyId,
+    Status,
+    CredentialType,
 }
 
 impl Listed for Row {
     type Filter = PolicyRequestFilter;
     type Sort = PolicyRequestSort;
-    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id \
-                                 join read.policy on policy.id = t.policy_id";
+    type Distinct = PolicyRequestDistinct;
+    const JOINS: &'static str = UNDER_POLICY;
 
     fn filter(filter: &PolicyRequestFilter, conditions: &mut Conditions) {
-        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.text("partner.id", filter.partner_id.as_ref());
         conditions.text("partner.organization_name", filter.organization_name.as_ref());
         conditions.any_of("partner.partner_type", filter.partner_type.as_ref());
-        conditions.text("t.policy_id", filter.policy_id.as_ref());
+        conditions.text("policy.id", filter.policy_id.as_ref());
         conditions.text("policy.name", filter.policy_name.as_ref());
         conditions.any_id("policy.policy_group_id", filter.policy_group_id.as_ref());
+        conditions.text("policy_group.name", filter.policy_group_name.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.any_of("t.credential_type", filter.credential_type.as_ref());
         conditions.text("t.comment", filter.comment.as_ref());

@@ -1,14 +1,14 @@
 //! Proposals, as they can be asked for: the queue of what waits for a second person.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::ids::ProposalId;
 use domain::proposal::{Event, Proposal, ProposedAction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strum::Display;
+use strum::{Display, IntoStaticStr};
 
 /// A command that waits for a second person, or waited for one.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -147,20 +147,30 @@ pub enum ProposalSort {
 impl SortKey for ProposalSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Action => ("t.action", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::ExpiresAt => ("t.expires_at", "timestamptz"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Action => Key::text("t.action"),
+            Self::Status => Key::text("t.status"),
+            Self::ExpiresAt => Key::time("t.expires_at"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of proposals whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum ProposalDistinct {
+    Action,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = ProposalFilter;
     type Sort = ProposalSort;
+    type Distinct = ProposalDistinct;
 
     fn filter(filter: &ProposalFilter, conditions: &mut Conditions) {
         conditions.any_of("t.status", filter.status.as_ref());

@@ -95,9 +95,13 @@ pub(crate) async fn rebuild_alone(
 /// An empty set of read tables, open to the serving role.
 async fn create_schema(db: &mut PgConnection, schema: &str) -> Result<()> {
     let mut all = db.begin().await?;
+    let trigrams =
+        "select extnamespace::regnamespace::text from pg_extension where extname = 'pg_trgm'";
+    let trigrams: String = sqlx::query_scalar(trigrams).fetch_one(&mut *all).await?;
     let head = format!(
         "drop schema if exists {schema} cascade; create schema {schema}; \
-         set local search_path to {schema}; create table fold_version (version text not null);"
+         set local search_path to {schema}, {trigrams}; \
+         create table fold_version (version text not null);"
     );
     all.execute(&*head).await?;
     for table in TABLES {
@@ -152,7 +156,7 @@ impl Folded {
                 save(db, schema, name, chunk.to_vec()).await?;
             }
         }
-        Ok(())
+        crate::sbi::count_devices(db, schema, None).await
     }
 }
 

@@ -1,14 +1,18 @@
 //! Secure biometric interfaces, as they can be asked for.
 
 use crate::fold::{Fold, RecordedOf};
-use crate::held::Held;
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::held::{Held, OF_PARTNER, ORGANIZATION_NAME};
+use crate::log::LogRow;
+use crate::page::{Conditions, IdFilter, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate as _;
+use domain::device::Device;
 use domain::ids::{PartnerId, SbiId};
 use domain::sbi::{Event, Sbi};
 use serde::{Deserialize, Serialize};
-use strum::Display;
+use sqlx::PgConnection;
+use strum::{Display, IntoStaticStr};
 
 /// A secure biometric interface: one version of the software that drives a provider's devices.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -33,6 +37,9 @@ pub struct Row {
     pub sw_create_date_time: DateTime<Utc>,
     /// From this instant on no device can rest on it.
     pub sw_expiry_date_time: DateTime<Utc>,
+    /// How many devices rest on it, ended ones included: see [`count_devices`].
+    #[graphql(skip)]
+    pub device_count: i64,
     /// When the log is to be told that it has expired; absent once it was, or when it has ended.
     #[graphql(skip)]
     pub next_expiry: Option<DateTime<Utc>>,
@@ -93,6 +100,7 @@ fn added(recorded: &RecordedOf<Row>) -> Option<Row> {
         sw_binary_hash: software.sw_binary_hash.clone(),
         sw_create_date_time: software.sw_create_date_time,
         sw_expiry_date_time: software.sw_expiry_date_time,
+        device_count: 0,
         next_expiry: Some(software.sw_expiry_date_time),
         created_at: recorded.recorded_at,
         created_by: recorded.metadata.actor.clone(),
@@ -114,14 +122,13 @@ impl Row {
 }
 
 /// [`Row::is_live`] in SQL: of `read.sbi`, at the instant `?`.
-pub(crate) const LIVE: &str =
-    "sbi.status = 'APPROVED' and sbi.sw_expiry_date_time > ?::timestamptz";
+pub(crate) const LIVE: &str = "sbi.status = 'APPROVED' and sbi.sw_expiry_date_time > ?";
 
 /// Which secure biometric interfaces to list. All conditions have to hold.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct SbiFilter {
     /// The interface's id.
-    pub id: Option<TextFilter>,
+    pub id: Option<IdFilter>,
     /// The provider.
     pub partner_id: Option<TextFilter>,
     /// Its organisation's name.
@@ -132,6 +139,10 @@ pub struct SbiFilter {
     pub status: Option<Vec<SbiStatus>>,
     /// When it expires, as `swExpiryDateTime` tells.
     pub expires_at: Option<TimeFilter>,
+    /// It expires within so many days from now, 1 to 365, and has not ended yet.
+    pub expires_within_days: Option<i32>,
+    /// Whether it has expired.
+    pub expired: Option<bool>,
     /// When it was added.
     pub created_at: Option<TimeFilter>,
 }
@@ -164,42 +175,80 @@ pub enum SbiSort {
 impl SortKey for SbiSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Id => ("t.id", "text"),
-            Self::PartnerId => ("t.partner_id", "text"),
-            Self::OrganizationName => ("lower(partner.organization_name)", "text"),
-            Self::SwVersion => ("lower(t.sw_version)", "text"),
-            Self::Status => ("t.status", "text"),
-            Self::SwCreateDateTime => ("t.sw_create_date_time", "timestamptz"),
-            Self::ExpiresAt => ("t.sw_expiry_date_time", "timestamptz"),
-            Self::DeviceCount => {
-                ("(select count(*) from read.device d where d.sbi_ids @> array[t.id])", "bigint")
-            }
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Id => Key::text("t.id"),
+            Self::PartnerId => Key::text("t.partner_id"),
+            Self::OrganizationName => ORGANIZATION_NAME,
+            Self::SwVersion => Key::text("lower(t.sw_version)"),
+            Self::Status => Key::text("t.status"),
+            Self::SwCreateDateTime => Key::time("t.sw_create_date_time"),
+            Self::ExpiresAt => Key::time("t.sw_expiry_date_time"),
+            Self::DeviceCount => Key::number("t.device_count"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of secure biometric interfaces whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum SbiDistinct {
+    SwVersion,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = SbiFilter;
     type Sort = SbiSort;
-    const JOINS: &'static str = "join read.partner on partner.id = t.partner_id";
+    type Distinct = SbiDistinct;
+    const JOINS: &'static str = OF_PARTNER;
 
     fn filter(filter: &SbiFilter, conditions: &mut Conditions) {
-        conditions.text("t.id", filter.id.as_ref());
-        conditions.text("t.partner_id", filter.partner_id.as_ref());
+        conditions.id("t.id", filter.id.as_ref());
+        conditions.text("partner.id", filter.partner_id.as_ref());
         conditions.text("partner.organization_name", filter.organization_name.as_ref());
         conditions.text("t.sw_version", filter.sw_version.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.time("t.sw_expiry_date_time", filter.expires_at.as_ref());
+        conditions.ends_within("t.sw_expiry_date_time", filter.expires_within_days);
+        conditions.has_ended("t.sw_expiry_date_time", filter.expired);
         conditions.time("t.created_at", filter.created_at.as_ref());
     }
 
     fn scope(partners: &[String], conditions: &mut Conditions) {
         conditions.any_of("t.partner_id", Some(&partners.to_vec()));
     }
+}
+
+/// Counts anew the devices that rest on the interfaces that `events` of devices name, or on all where
+/// there are none. The count is the one column that is no fold of its own noun's events: a list
+/// that is sorted by it would have to count all devices for one page.
+pub(crate) async fn count_devices(
+    db: &mut PgConnection,
+    schema: &str,
+    events: Option<&[LogRow]>,
+) -> crate::Result<()> {
+    let named = |event: &LogRow| {
+        let payload: serde_json::Value = serde_json::from_str(&event.payload).ok()?;
+        payload["sbi_id"].as_str().map(ToOwned::to_owned)
+    };
+    let named = events.map(|events| {
+        let devices = events.iter().filter(|event| event.aggregate_type == Device::TYPE);
+        devices.filter_map(named).collect::<Vec<String>>()
+    });
+    if named.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+    let sql = format!(
+        "update {schema}.sbi set device_count = \
+         (select count(*) from {schema}.device where sbi_ids @> array[sbi.id]) \
+         where $1::text[] is null or id = any($1)"
+    );
+    sqlx::query(&sql).bind(named).execute(db).await?;
+    Ok(())
 }
 
 impl Held for Row {

@@ -3,7 +3,7 @@
 pub mod dependents;
 
 use crate::fold::{Fold, RecordedOf};
-use crate::page::{Conditions, Listed, SortKey, TextFilter, TimeFilter};
+use crate::page::{Conditions, Key, Listed, SortKey, TextFilter, TimeFilter};
 use async_graphql::{Enum, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::certificate::Certificate;
@@ -16,6 +16,7 @@ use domain::trust_certificate::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use std::collections::{BTreeSet, HashMap};
+use strum::IntoStaticStr;
 
 /// A root or intermediate certificate that is trusted in one domain.
 #[derive(Debug, Clone, Serialize, Deserialize, SimpleObject)]
@@ -157,6 +158,8 @@ impl Row {
 /// Which trust certificates to list. All conditions have to hold.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct TrustCertificateFilter {
+    /// The id of the certificate's record.
+    pub certificate_id: Option<TextFilter>,
     /// Root or intermediate.
     pub kind: Option<Vec<TrustKind>>,
     /// In one of these domains.
@@ -169,14 +172,21 @@ pub struct TrustCertificateFilter {
     pub issued_by: Option<TextFilter>,
     /// Its fingerprint.
     pub fingerprint: Option<TextFilter>,
+    /// When it begins.
+    pub valid_from: Option<TimeFilter>,
     /// When it ends.
     pub valid_till: Option<TimeFilter>,
+    /// It ends within so many days from now, 1 to 365, and has not ended yet.
+    pub expires_within_days: Option<i32>,
+    /// When it was uploaded.
+    pub created_at: Option<TimeFilter>,
 }
 
 /// What trust certificates can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[expect(missing_docs, reason = "each is the field of the same name")]
 pub enum TrustCertificateSort {
+    Id,
     Kind,
     PartnerDomain,
     IssuedTo,
@@ -191,33 +201,49 @@ pub enum TrustCertificateSort {
 impl SortKey for TrustCertificateSort {
     const DEFAULT: Self = Self::CreatedAt;
 
-    fn sql(self) -> (&'static str, &'static str) {
+    fn key(self) -> Key {
         match self {
-            Self::Kind => ("t.kind", "text"),
-            Self::PartnerDomain => ("t.partner_domain", "text"),
-            Self::IssuedTo => ("lower(t.issued_to)", "text"),
-            Self::IssuedBy => ("lower(t.issued_by)", "text"),
-            Self::ValidFrom => ("t.valid_from", "timestamptz"),
-            Self::ValidTill => ("t.valid_till", "timestamptz"),
-            Self::Status => ("t.status", "text"),
-            Self::CreatedAt => ("t.created_at", "timestamptz"),
-            Self::UpdatedAt => ("t.updated_at", "timestamptz"),
+            Self::Id => Key::text("t.id"),
+            Self::Kind => Key::text("t.kind"),
+            Self::PartnerDomain => Key::text("t.partner_domain"),
+            Self::IssuedTo => Key::text("lower(t.issued_to)"),
+            Self::IssuedBy => Key::text("lower(t.issued_by)"),
+            Self::ValidFrom => Key::time("t.valid_from"),
+            Self::ValidTill => Key::time("t.valid_till"),
+            Self::Status => Key::text("t.status"),
+            Self::CreatedAt => Key::time("t.created_at"),
+            Self::UpdatedAt => Key::time("t.updated_at"),
         }
     }
+}
+
+/// The columns of trust certificates whose distinct values can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the filter of the same name")]
+pub enum TrustCertificateDistinct {
+    Kind,
+    PartnerDomain,
+    Status,
 }
 
 impl Listed for Row {
     type Filter = TrustCertificateFilter;
     type Sort = TrustCertificateSort;
+    type Distinct = TrustCertificateDistinct;
 
     fn filter(filter: &TrustCertificateFilter, conditions: &mut Conditions) {
+        conditions.text("t.id", filter.certificate_id.as_ref());
         conditions.any_of("t.kind", filter.kind.as_ref());
         conditions.any_of("t.partner_domain", filter.partner_domain.as_ref());
         conditions.any_of("t.status", filter.status.as_ref());
         conditions.text("t.issued_to", filter.issued_to.as_ref());
         conditions.text("t.issued_by", filter.issued_by.as_ref());
         conditions.text("t.fingerprint", filter.fingerprint.as_ref());
+        conditions.time("t.valid_from", filter.valid_from.as_ref());
         conditions.time("t.valid_till", filter.valid_till.as_ref());
+        conditions.ends_within("t.valid_till", filter.expires_within_days);
+        conditions.time("t.created_at", filter.created_at.as_ref());
     }
 
     /// Which authorities are trusted is no secret: partners have to buy from them.

@@ -45,7 +45,7 @@ impl TestDatabase {
 
     /// As `pms serve` connects: under the role that owns nothing.
     pub fn serving(&self) -> PgConnectOptions {
-        self.owner().options([("role", "pms_serve")])
+        self.owner().options([("role", "pms_serve"), ("jit", "off")])
     }
 
     /// Connections of the owner.

@@ -1,5 +1,6 @@
 //! Certificates of partners and chips, and what they are at an instant.
 
+use crate::page::{Conditions, Parameter};
 use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::certificate::Certificate;
@@ -53,6 +54,31 @@ pub enum CertificateStatus {
     Revoked,
     /// It or its counter-signed form has ended.
     Expired,
+}
+
+/// What the newest certificate of a partner or chip is now. Sorting by its end sorts by this, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum NewestCertificate {
+    /// There is none.
+    Missing,
+    /// May be relied on.
+    Current,
+    /// It or its counter-signed form has ended.
+    Expired,
+}
+
+impl NewestCertificate {
+    /// One of several; an empty list matches nothing.
+    pub(crate) fn filter(wanted: Option<&Vec<Self>>, conditions: &mut Conditions) {
+        let Some(wanted) = wanted else { return };
+        let ends = wanted.iter().map(|it| match it {
+            Self::Missing => " or t.certificate_expires_at is null",
+            Self::Current => " or t.certificate_expires_at > ?",
+            Self::Expired => " or t.certificate_expires_at <= ?",
+        });
+        let now = Parameter::Time(conditions.now);
+        conditions.add(&format!("(false{})", ends.collect::<String>()), std::iter::repeat(now));
+    }
 }
 
 impl PartnerCertificate {

@@ -1,0 +1,54 @@
+//! The search over everything that has a name, in GraphQL.
+
+use crate::caller::caller;
+use crate::errors::{Result, answer};
+use crate::policy_request;
+use async_graphql::{Context, Object};
+use commands::Error;
+use domain::actor::Operation;
+use projections::search::{Scope, SearchHit, SearchNoun, search};
+use std::collections::BTreeMap;
+use strum::VariantArray as _;
+
+/// How many hits are told when nobody says how many.
+const DEFAULT_HITS: i32 = 20;
+
+/// The search.
+#[derive(Default)]
+pub struct SearchQuery;
+
+#[Object]
+impl SearchQuery {
+    /// Searches ids, names and labels of everything that the caller may see, ignoring case; no
+    /// personal data. `text` has 2 to 64 characters. First comes what is called so, then what begins
+    /// with it, then what contains it (3 characters or more; ids that the system made are found by
+    /// their beginning only). 20 hits unless `first` says otherwise, at most 200.
+    async fn search(
+        &self,
+        ctx: &Context<'_>,
+        text: String,
+        first: Option<i32>,
+    ) -> Result<Vec<SearchHit>> {
+        let scopes = scopes(ctx);
+        if scopes.is_empty() {
+            return answer(ctx, Err(Error::Forbidden));
+        }
+        let first = usize::try_from(first.unwrap_or(DEFAULT_HITS)).unwrap_or(0);
+        answer(ctx, search(caller(ctx).pool(), &scopes, &text, first).await)
+    }
+}
+
+/// Whose things of each kind the caller may see.
+fn scopes(ctx: &Context<'_>) -> BTreeMap<SearchNoun, Scope> {
+    let actor = &caller(ctx).request.actor;
+    let scope = |noun: &SearchNoun| {
+        let viewer = caller(ctx).sees(noun.operation())?;
+        let without_drafts = match noun {
+            SearchNoun::Policy => !actor.may_on_any(Operation::ReadDraftPolicy),
+            SearchNoun::PolicyRequest => policy_request::without_drafts(caller(ctx), &viewer),
+            _ => false,
+        };
+        Some((*noun, Scope { viewer, without_drafts }))
+    };
+    SearchNoun::VARIANTS.iter().filter_map(scope).collect()
+}

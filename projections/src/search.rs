@@ -1,0 +1,259 @@
+//! One search over everything that has a name: ids, names and labels of all nouns, in one statement.
+//!
+//! Personal data is not searched. What was found is ranked: first whose id or name it is, then what
+//! begins with it, then what contains it. Each kind is asked for its first few of each rank, by an
+//! index, so a frequent word costs no more than a rare one.
+
+use crate::page::{MAX_PAGE, Parameter, Statement, beginning, escaped, refused};
+use crate::{Error, READ, Result, Viewer};
+use async_graphql::{Enum, ID, SimpleObject};
+use domain::Finding;
+use domain::actor::Operation;
+use domain::ids::PartnerId;
+use serde::Deserialize;
+use sqlx::PgPool;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use strum::{Display, VariantArray};
+
+/// The shortest text that can be searched, in characters. Three letters or digits and more are
+/// found anywhere in a name, fewer only at its beginning.
+const MIN_TEXT: usize = 2;
+/// The longest one.
+const MAX_TEXT: usize = 64;
+/// The shortest part of a name that is found anywhere in it.
+const MIN_PART: usize = 3;
+
+/// The kinds of things that can be found.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Display, Enum, VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the noun of the same name")]
+pub enum SearchNoun {
+    Partner,
+    PolicyGroup,
+    Policy,
+    PolicyRequest,
+    Extractor,
+    ApiKey,
+    MispLicense,
+    OidcClient,
+    TrustCertificate,
+    Sbi,
+    Device,
+    FtmChip,
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, Deserialize, SimpleObject)]
+pub struct SearchHit {
+    /// What kind of thing it is.
+    pub noun: SearchNoun,
+    /// Its id.
+    pub id: ID,
+    /// What it is called: its organisation, name, label, subject, version, make and model; a
+    /// request goes by its policy.
+    pub label: String,
+    /// Whose it is; absent for what belongs to no partner.
+    pub partner_id: Option<PartnerId>,
+}
+
+/// Whose things of one kind are searched.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Whose.
+    pub viewer: Viewer,
+    /// Drafts are for those who write them.
+    pub without_drafts: bool,
+}
+
+/// Where a kind of thing is found.
+struct Place {
+    /// What it is called.
+    label: &'static str,
+    /// The texts that are searched beside its id.
+    names: &'static [&'static str],
+    /// Its partner.
+    partner: &'static str,
+    /// What is no draft.
+    no_draft: &'static str,
+    /// Whether every partner may see all of it.
+    menu: bool,
+}
+
+impl Place {
+    const fn new(label: &'static str, names: &'static [&'static str]) -> Self {
+        Self { label, names, partner: "t.partner_id", no_draft: "true", menu: false }
+    }
+
+    /// What every partner may see.
+    const fn menu(self) -> Self {
+        Self { partner: "null::text", menu: true, ..self }
+    }
+}
+
+impl SearchNoun {
+    /// What has to be allowed to see it.
+    pub fn operation(self) -> Operation {
+        match self {
+            Self::Partner => Operation::ReadPartner,
+            Self::PolicyGroup => Operation::ReadPolicyGroup,
+            Self::Policy => Operation::ReadPolicy,
+            Self::PolicyRequest => Operation::ReadPolicyRequest,
+            Self::Extractor => Operation::ReadExtractor,
+            Self::ApiKey => Operation::ReadApiKey,
+            Self::MispLicense => Operation::ReadMispLicense,
+            Self::OidcClient => Operation::ReadOidcClient,
+            Self::TrustCertificate => Operation::ReadTrustCertificate,
+            Self::Sbi => Operation::ReadSbi,
+            Self::Device => Operation::ReadDevice,
+            Self::FtmChip => Operation::ReadFtmChip,
+        }
+    }
+
+    fn place(self) -> Place {
+        match self {
+            Self::Partner => Place {
+                partner: "t.id",
+                ..Place::new("t.organization_name", &["t.id", "t.organization_name"])
+            },
+            Self::PolicyGroup => Place::new("t.name", &["t.id", "t.name"]).menu(),
+            Self::Policy => Place {
+                no_draft: "t.status in ('PUBLISHED', 'DEACTIVATED')",
+                ..Place::new("t.name", &["t.id", "t.name"]).menu()
+            },
+            Self::PolicyRequest => {
+                let policy = "(select name from read.policy where policy.id = t.policy_id)";
+                Place { no_draft: "t.submitted_at is not null", ..Place::new(policy, &[]) }
+            }
+            Self::Extractor => Place::new("t.name", &["t.id", "t.name"]).menu(),
+            Self::ApiKey | Self::MispLicense => Place::new("t.label", &["t.label"]),
+            Self::OidcClient => Place::new("t.name", &["t.name"]),
+            Self::TrustCertificate => Place::new("t.issued_to", &["t.id", "t.issued_to"]).menu(),
+            Self::Sbi => Place::new("t.sw_version", &["t.sw_version"]),
+            Self::Device | Self::FtmChip => {
+                Place::new("t.make || ' ' || t.model", &["t.make", "t.model"])
+            }
+        }
+    }
+}
+
+/// What `text` is the id or name of, begins or is contained in, the best first, at most `first` (1 to
+/// 200). A kind without a scope is left out.
+pub async fn search(
+    db: &PgPool,
+    scopes: &BTreeMap<SearchNoun, Scope>,
+    text: &str,
+    first: usize,
+) -> Result<Vec<SearchHit>> {
+    let hits: Vec<(serde_json::Value,)> =
+        statement(scopes, text, first)?.rows().fetch_all(db).await?;
+    hits.into_iter().map(|(hit,)| Ok(serde_json::from_value(hit)?)).collect()
+}
+
+/// The statement of [`search`].
+pub fn statement(
+    scopes: &BTreeMap<SearchNoun, Scope>,
+    text: &str,
+    first: usize,
+) -> Result<Statement> {
+    let text = searched(text)?;
+    if !(1..=MAX_PAGE).contains(&first) {
+        return Err(refused("PAGE_SIZE", "first", &format!("A page has 1 to {MAX_PAGE} rows.")));
+    }
+    let parameters = patterns(text);
+    let anywhere = parameters.len() > 2;
+    let mut search = Search { first, anywhere, parts: Vec::new(), parameters };
+    for (noun, scope) in scopes {
+        search.look_among(*noun, scope);
+    }
+    let sql = format!(
+        "select jsonb_build_object('noun', noun, 'id', id, 'label', label, 'partner_id', partner_id) \
+         from (select distinct on (noun, id) * from ({}) a order by noun, id, rank) hit \
+         order by rank, lower(label), id limit {first}",
+        search.parts.join(" union all ")
+    );
+    Ok(Statement { sql, parameters: search.parameters })
+}
+
+/// The text, what begins with it, and, where it is long enough, what contains it: `$1`, `$2`, `$3`.
+fn patterns(text: &str) -> Vec<Parameter> {
+    let part = (text.chars().count() >= MIN_PART).then(|| format!("%{}%", escaped(text)));
+    let patterns = [Some(text.to_owned()), Some(beginning(text)), part];
+    patterns.into_iter().flatten().map(Parameter::Text).collect()
+}
+
+/// A search while it is put together.
+struct Search {
+    first: usize,
+    /// Whether the text is long enough to be found anywhere in a name.
+    anywhere: bool,
+    parts: Vec<String>,
+    parameters: Vec<Parameter>,
+}
+
+impl Search {
+    /// Adds the first few of each rank of one kind.
+    fn look_among(&mut self, noun: SearchNoun, Scope { viewer, without_drafts }: &Scope) {
+        let place = noun.place();
+        let mut which = String::new();
+        if let (Some(own), false) = (viewer.partner_ids(), place.menu) {
+            self.parameters.push(Parameter::Texts(own));
+            let _ = write!(which, " and {} = any(${})", place.partner, self.parameters.len());
+        }
+        if *without_drafts {
+            let _ = write!(which, " and {}", place.no_draft);
+        }
+        let named = |condition: &str| {
+            let or = |name| format!(" or lower({name}) {condition}");
+            place.names.iter().map(or).collect::<Vec<_>>().concat()
+        };
+        self.part(noun, 0, &format!("t.id in ($1, lower($1)){}", named("= lower($1)")), &which);
+        let id = match (noun, place.names.contains(&"t.id")) {
+            (_, true) => "false",
+            (SearchNoun::OidcClient, _) => "t.id like $2",
+            _ => "t.id like lower($2)",
+        };
+        self.part(noun, 1, &format!("{id}{}", named("like lower($2)")), &which);
+        if !place.names.is_empty() && self.anywhere {
+            self.part(noun, 2, &format!("false{}", named("like lower($3)")), &which);
+        }
+    }
+
+    fn part(&mut self, noun: SearchNoun, rank: i32, found: &str, which: &str) {
+        let Place { label, names, partner, .. } = noun.place();
+        let order = names.last().map(|name| format!("lower({name}), ")).unwrap_or_default();
+        self.parts.push(format!(
+            "(select '{noun}'::text as noun, t.id, {label} as label, {partner} as partner_id, \
+             {rank} as rank from {READ}.{noun} t where ({found}){which} \
+             order by {order}t.id limit {})",
+            self.first
+        ));
+    }
+}
+
+/// The text without blanks around it, or what is wrong with it.
+fn searched(text: &str) -> Result<&str> {
+    let text = text.trim();
+    let length = text.chars().count();
+    let refused = |code, message: String, limit, value: usize| {
+        Err(Error::Refused(vec![Finding::new(code, "text", message).with(limit, value)]))
+    };
+    match length {
+        0..MIN_TEXT => refused(
+            "TOO_SHORT",
+            format!("Search for {MIN_TEXT} characters or more."),
+            "min",
+            MIN_TEXT,
+        ),
+        MIN_TEXT..=MAX_TEXT => Ok(text),
+        _ => refused(
+            "TOO_LONG",
+            format!("Search for at most {MAX_TEXT} characters."),
+            "max",
+            MAX_TEXT,
+        ),
+    }
+}
