@@ -261,14 +261,11 @@ pub async fn shows<R: Listed>(
     filter: &R::Filter,
     id: &str,
 ) -> Result<bool> {
-    let mut conditions = conditions::<R>(viewer, filter);
-    conditions.add_text("t.id = ?", id.to_owned());
-    let (table, joins) = (R::Noun::TYPE, R::JOINS);
-    let sql = format!(
-        "select exists (select from {READ}.{table} t {joins} where true{})",
-        conditions.sql
-    );
-    Ok(conditions.bind(&sql).fetch_one(db).await?)
+    let mut parameters = Conditions::default();
+    let rows = parameters.rows::<R>(viewer, filter);
+    let id = parameters.parameter(id.to_owned());
+    let sql = format!("select exists (select from {rows} and t.id = {id})");
+    Ok(parameters.bind(&sql).fetch_one(db).await?)
 }
 
 /// How many rows there are in all.
