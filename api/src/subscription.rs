@@ -19,8 +19,9 @@ use projections::page::{Direction, PageRequest};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks at the log when there was nothing left to tell.
-const PACE: Duration = Duration::from_millis(50);
+/// Between two looks at the log when there was nothing left to tell: what happens meanwhile is told
+/// together, and many subscribers are not many more statements.
+const PACE: Duration = Duration::from_millis(200);
 /// Between two dashboards.
 const DASHBOARD_PACE: Duration = Duration::from_secs(1);
 /// When a dashboard is looked at although nothing has happened: things also end.
