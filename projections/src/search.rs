@@ -166,7 +166,9 @@ pub fn statement(
     let parameters = patterns(text);
     let anywhere = parameters.len() > 2;
     let mut search = Search { first, anywhere, parts: Vec::new(), parameters };
-    scopes.iter().for_each(|(noun, scope)| search.look_among(*noun, scope));
+    for (noun, scope) in scopes {
+        search.look_among(*noun, scope);
+    }
     let sql = format!(
         "select jsonb_build_object('noun', noun, 'id', id, 'label', label, 'partner_id', partner_id) \
          from (select distinct on (noun, id) * from ({}) a order by noun, id, rank) hit \
