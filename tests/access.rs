@@ -2,9 +2,11 @@
 
 mod mutations;
 mod outcome;
+mod overviews;
 mod permissions;
 mod queries;
 mod strangers;
+mod subscriptions;
 mod things;
 
 use crate::support::actors::Market;

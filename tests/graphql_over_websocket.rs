@@ -49,18 +49,23 @@ async fn queries_and_mutations_are_answered_once() {
 async fn what_cannot_be_executed_is_an_error_and_what_fails_is_an_answer() {
     let app = App::start().await;
     let mut socket = Socket::open(&app.url("")).await.greets(&app.policy_manager()).await;
-    for refused in [
-        "{",
-        "{ nothing }",
-        "query A { me { subject } } query B { me { subject } }",
-        "subscription { a: events { position } b: events { position } }",
-        "subscription { ...F } fragment F on Subscription { events { position } }",
+    let invalid = "INVALID_QUERY";
+    for (refused, code) in [
+        ("{", invalid),
+        ("{ nothing }", invalid),
+        ("query A { me { subject } } query B { me { subject } }", "OPERATION_UNKNOWN"),
+        ("subscription { a: events { position } b: events { position } }", invalid),
+        ("subscription { ...F } fragment F on Subscription { events { position } }", invalid),
+        (
+            "{ a { a { a { a { a { a { a { a { a { a { a { a { a { a { a { a } } } } } } } } } } } } } } } }",
+            "QUERY_TOO_DEEP",
+        ),
     ] {
         socket.asks("1", refused, Value::Null).await;
         let Heard::Said(message) = socket.hears().await else { panic!("{refused}") };
         assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{refused}");
         let error = &message["payload"][0];
-        assert_eq!(error["extensions"]["code"], "INVALID_QUERY", "{refused}");
+        assert_eq!(error["extensions"]["code"], code, "{refused}");
         assert!(error["extensions"]["correlationId"].is_string());
     }
     for (forbidden, field) in [

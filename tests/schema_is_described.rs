@@ -9,7 +9,7 @@ const ARGUMENTS: [&str; 9] =
     ["id", "asOf", "input", "filter", "orderBy", "first", "after", "last", "before"];
 
 /// Enums whose values need no words: each is the field of the same name.
-const SORT: &str = "Sort";
+const COLUMNS: [&str; 2] = ["Sort", "Distinct"];
 
 const QUERY: &str = "{ __schema { types { kind name description
     fields { name description args { name description } }
@@ -44,10 +44,14 @@ fn silent(of: &Value) -> Vec<String> {
     for field in members(of, "inputFields") {
         check(format!("{of_type}.{}", name(field)), field);
     }
-    for value in members(of, "enumValues").filter(|_| !of_type.ends_with(SORT)) {
+    for value in members(of, "enumValues").filter(|_| !is_of_columns(&of_type)) {
         check(format!("{of_type}.{}", name(value)), value);
     }
     silent
+}
+
+fn is_of_columns(of_type: &str) -> bool {
+    COLUMNS.iter().any(|columns| of_type.ends_with(columns))
 }
 
 /// Whether a type is ours: GraphQL itself and the library describe their own.

@@ -53,6 +53,7 @@ impl HistoryQuery {
         &self,
         ctx: &Context<'_>,
         filter: Option<HistoryFilter>,
+        #[graphql(desc = "Oldest first (ASC) unless newest first (DESC) is asked for.")]
         direction: Option<Direction>,
         first: Option<i32>,
         after: Option<String>,

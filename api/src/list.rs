@@ -29,7 +29,7 @@ impl<R: Listed> Whole<R> {
     async fn distinct_values(
         &self,
         ctx: &Context<'_>,
-        field: R::Distinct,
+        #[graphql(desc = "The column whose values are told.")] field: R::Distinct,
         first: Option<i32>,
     ) -> Result<Vec<DistinctValue>> {
         let first = first.unwrap_or(DEFAULT_VALUES);

@@ -6,7 +6,8 @@ use crate::policy_request;
 use async_graphql::{Context, Object};
 use commands::Error;
 use domain::actor::Operation;
-use projections::search::{Scope, SearchHit, SearchNoun, search};
+use projections::noun::Noun;
+use projections::search::{Scope, SearchHit, has_name, search};
 use std::collections::BTreeMap;
 use strum::VariantArray as _;
 
@@ -26,7 +27,7 @@ impl SearchQuery {
     async fn search(
         &self,
         ctx: &Context<'_>,
-        text: String,
+        #[graphql(desc = "2 to 64 characters.")] text: String,
         first: Option<i32>,
     ) -> Result<Vec<SearchHit>> {
         let scopes = scopes(ctx);
@@ -39,16 +40,16 @@ impl SearchQuery {
 }
 
 /// Whose things of each kind the caller may see.
-fn scopes(ctx: &Context<'_>) -> BTreeMap<SearchNoun, Scope> {
+fn scopes(ctx: &Context<'_>) -> BTreeMap<Noun, Scope> {
     let actor = &caller(ctx).request.actor;
-    let scope = |noun: &SearchNoun| {
+    let scope = |noun: &Noun| {
         let viewer = caller(ctx).sees(noun.operation())?;
         let without_drafts = match noun {
-            SearchNoun::Policy => !actor.may_on_any(Operation::ReadDraftPolicy),
-            SearchNoun::PolicyRequest => policy_request::without_drafts(caller(ctx), &viewer),
+            Noun::Policy => !actor.may_on_any(Operation::ReadDraftPolicy),
+            Noun::PolicyRequest => policy_request::without_drafts(caller(ctx), &viewer),
             _ => false,
         };
         Some((*noun, Scope { viewer, without_drafts }))
     };
-    SearchNoun::VARIANTS.iter().filter_map(scope).collect()
+    Noun::VARIANTS.iter().filter(|noun| has_name(**noun)).filter_map(scope).collect()
 }

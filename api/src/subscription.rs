@@ -2,7 +2,7 @@
 
 use crate::caller::{Caller, caller};
 use crate::dashboard::{DashboardCounts, expiring_items};
-use crate::entity::Noun;
+use crate::entity::is_shown;
 use crate::errors::{Result, answer};
 use crate::history::Entry;
 use crate::live::{Found, Live, Reader, Span};
@@ -15,6 +15,7 @@ use futures::future::ready;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use projections::history::{HistoryEntry, HistoryFilter, history};
 use projections::log::last_of_stream;
+use projections::noun::Noun;
 use projections::page::{Direction, PageRequest};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,7 @@ pub struct EntityChanged {
 #[derive(Default)]
 pub struct Subscription;
 
+/// Everything that is told while it happens.
 #[GraphQLSubscription]
 impl Subscription {
     /// Events in the order of the log, without a gap and without a duplicate, as `history` would list
@@ -67,8 +69,8 @@ impl Subscription {
     async fn events(
         &self,
         ctx: &Context<'_>,
-        after: Option<Position>,
-        epoch: Option<i64>,
+        #[graphql(desc = "The position of the last event that you have.")] after: Option<Position>,
+        #[graphql(desc = "The epoch that came with it.")] epoch: Option<i64>,
         filter: Option<HistoryFilter>,
     ) -> Result<impl Stream<Item = Result<LiveEvent>>> {
         let caller = caller(ctx);
@@ -89,7 +91,7 @@ impl Subscription {
     async fn entity_changed(
         &self,
         ctx: &Context<'_>,
-        noun: Noun,
+        #[graphql(desc = "What kind of thing it is.")] noun: Noun,
         id: ID,
     ) -> Result<impl Stream<Item = Result<EntityChanged>>> {
         let caller = caller(ctx);
@@ -173,7 +175,7 @@ async fn change(
     let last = last_of_stream(caller.pool(), noun.stored_name(), &id, after, until).await?;
     let mut told = Vec::new();
     if let Some((version, position)) = last
-        && noun.is_shown(caller, &id).await?
+        && is_shown(noun, caller, &id).await?
     {
         told.push(EntityChanged { noun, id, version, position: Position(position) });
     }

@@ -17,6 +17,7 @@ pub mod issued;
 pub mod log;
 pub mod migrate;
 pub mod misp_license;
+pub mod noun;
 pub mod oidc_client;
 pub mod page;
 pub mod partner;

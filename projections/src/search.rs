@@ -4,17 +4,16 @@
 //! begins with it, then what contains it. Each kind is asked for its first few of each rank, by an
 //! index, so a frequent word costs no more than a rare one.
 
+use crate::noun::Noun;
 use crate::page::{MAX_PAGE, Parameter, Statement, beginning, escaped, refused};
 use crate::{Error, READ, Result, Viewer};
-use async_graphql::{Enum, ID, SimpleObject};
+use async_graphql::{ID, SimpleObject};
 use domain::Finding;
-use domain::actor::Operation;
 use domain::ids::PartnerId;
 use serde::Deserialize;
 use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use strum::{Display, VariantArray};
 
 /// The shortest text that can be searched, in characters. Three letters or digits and more are
 /// found anywhere in a name, fewer only at its beginning.
@@ -24,33 +23,11 @@ const MAX_TEXT: usize = 64;
 /// The shortest part of a name that is found anywhere in it.
 const MIN_PART: usize = 3;
 
-/// The kinds of things that can be found.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Display, Enum, VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "each is the noun of the same name")]
-pub enum SearchNoun {
-    Partner,
-    PolicyGroup,
-    Policy,
-    PolicyRequest,
-    Extractor,
-    ApiKey,
-    MispLicense,
-    OidcClient,
-    TrustCertificate,
-    Sbi,
-    Device,
-    FtmChip,
-}
-
 /// Something that was found.
 #[derive(Debug, Clone, Deserialize, SimpleObject)]
 pub struct SearchHit {
     /// What kind of thing it is.
-    pub noun: SearchNoun,
+    pub noun: Noun,
     /// Its id.
     pub id: ID,
     /// What it is called: its organisation, name, label, subject, version, make and model; a
@@ -94,57 +71,44 @@ impl Place {
     }
 }
 
-impl SearchNoun {
-    /// What has to be allowed to see it.
-    pub fn operation(self) -> Operation {
-        match self {
-            Self::Partner => Operation::ReadPartner,
-            Self::PolicyGroup => Operation::ReadPolicyGroup,
-            Self::Policy => Operation::ReadPolicy,
-            Self::PolicyRequest => Operation::ReadPolicyRequest,
-            Self::Extractor => Operation::ReadExtractor,
-            Self::ApiKey => Operation::ReadApiKey,
-            Self::MispLicense => Operation::ReadMispLicense,
-            Self::OidcClient => Operation::ReadOidcClient,
-            Self::TrustCertificate => Operation::ReadTrustCertificate,
-            Self::Sbi => Operation::ReadSbi,
-            Self::Device => Operation::ReadDevice,
-            Self::FtmChip => Operation::ReadFtmChip,
+/// Where things of a kind are found; a proposal has no name.
+fn place(noun: Noun) -> Option<Place> {
+    Some(match noun {
+        Noun::Partner => Place {
+            partner: "t.id",
+            ..Place::new("t.organization_name", &["t.id", "t.organization_name"])
+        },
+        Noun::PolicyGroup => Place::new("t.name", &["t.id", "t.name"]).menu(),
+        Noun::Policy => Place {
+            no_draft: "t.status in ('PUBLISHED', 'DEACTIVATED')",
+            ..Place::new("t.name", &["t.id", "t.name"]).menu()
+        },
+        Noun::PolicyRequest => {
+            let policy = "(select name from read.policy where policy.id = t.policy_id)";
+            Place { no_draft: "t.submitted_at is not null", ..Place::new(policy, &[]) }
         }
-    }
+        Noun::Extractor => Place::new("t.name", &["t.id", "t.name"]).menu(),
+        Noun::ApiKey | Noun::MispLicense => Place::new("t.label", &["t.label"]),
+        Noun::OidcClient => Place::new("t.name", &["t.name"]),
+        Noun::TrustCertificate => Place::new("t.issued_to", &["t.id", "t.issued_to"]).menu(),
+        Noun::Sbi => Place::new("t.sw_version", &["t.sw_version"]),
+        Noun::Device | Noun::FtmChip => {
+            Place::new("t.make || ' ' || t.model", &["t.make", "t.model"])
+        }
+        Noun::Proposal => return None,
+    })
+}
 
-    fn place(self) -> Place {
-        match self {
-            Self::Partner => Place {
-                partner: "t.id",
-                ..Place::new("t.organization_name", &["t.id", "t.organization_name"])
-            },
-            Self::PolicyGroup => Place::new("t.name", &["t.id", "t.name"]).menu(),
-            Self::Policy => Place {
-                no_draft: "t.status in ('PUBLISHED', 'DEACTIVATED')",
-                ..Place::new("t.name", &["t.id", "t.name"]).menu()
-            },
-            Self::PolicyRequest => {
-                let policy = "(select name from read.policy where policy.id = t.policy_id)";
-                Place { no_draft: "t.submitted_at is not null", ..Place::new(policy, &[]) }
-            }
-            Self::Extractor => Place::new("t.name", &["t.id", "t.name"]).menu(),
-            Self::ApiKey | Self::MispLicense => Place::new("t.label", &["t.label"]),
-            Self::OidcClient => Place::new("t.name", &["t.name"]),
-            Self::TrustCertificate => Place::new("t.issued_to", &["t.id", "t.issued_to"]).menu(),
-            Self::Sbi => Place::new("t.sw_version", &["t.sw_version"]),
-            Self::Device | Self::FtmChip => {
-                Place::new("t.make || ' ' || t.model", &["t.make", "t.model"])
-            }
-        }
-    }
+/// Whether things of a kind are called something that can be searched.
+pub fn has_name(noun: Noun) -> bool {
+    place(noun).is_some()
 }
 
 /// What `text` is the id or name of, begins or is contained in, the best first, at most `first` (1 to
-/// 200). A kind without a scope is left out.
+/// 200). A kind without a scope is left out; there has to be one that has names.
 pub async fn search(
     db: &PgPool,
-    scopes: &BTreeMap<SearchNoun, Scope>,
+    scopes: &BTreeMap<Noun, Scope>,
     text: &str,
     first: usize,
 ) -> Result<Vec<SearchHit>> {
@@ -154,11 +118,7 @@ pub async fn search(
 }
 
 /// The statement of [`search`].
-pub fn statement(
-    scopes: &BTreeMap<SearchNoun, Scope>,
-    text: &str,
-    first: usize,
-) -> Result<Statement> {
+pub fn statement(scopes: &BTreeMap<Noun, Scope>, text: &str, first: usize) -> Result<Statement> {
     let text = searched(text)?;
     if !(1..=MAX_PAGE).contains(&first) {
         return Err(refused("PAGE_SIZE", "first", &format!("A page has 1 to {MAX_PAGE} rows.")));
@@ -196,8 +156,8 @@ struct Search {
 
 impl Search {
     /// Adds the first few of each rank of one kind.
-    fn look_among(&mut self, noun: SearchNoun, Scope { viewer, without_drafts }: &Scope) {
-        let place = noun.place();
+    fn look_among(&mut self, noun: Noun, Scope { viewer, without_drafts }: &Scope) {
+        let Some(place) = place(noun) else { return };
         let mut which = String::new();
         if let (Some(own), false) = (viewer.partner_ids(), place.menu) {
             self.parameters.push(Parameter::Texts(own));
@@ -210,20 +170,26 @@ impl Search {
             let or = |name| format!(" or lower({name}) {condition}");
             place.names.iter().map(or).collect::<Vec<_>>().concat()
         };
-        self.part(noun, 0, &format!("t.id in ($1, lower($1)){}", named("= lower($1)")), &which);
+        self.part(
+            noun,
+            &place,
+            0,
+            &format!("t.id in ($1, lower($1)){}", named("= lower($1)")),
+            &which,
+        );
         let id = match (noun, place.names.contains(&"t.id")) {
             (_, true) => "false",
-            (SearchNoun::OidcClient, _) => "t.id like $2",
+            (Noun::OidcClient, _) => "t.id like $2",
             _ => "t.id like lower($2)",
         };
-        self.part(noun, 1, &format!("{id}{}", named("like lower($2)")), &which);
+        self.part(noun, &place, 1, &format!("{id}{}", named("like lower($2)")), &which);
         if !place.names.is_empty() && self.anywhere {
-            self.part(noun, 2, &format!("false{}", named("like lower($3)")), &which);
+            self.part(noun, &place, 2, &format!("false{}", named("like lower($3)")), &which);
         }
     }
 
-    fn part(&mut self, noun: SearchNoun, rank: i32, found: &str, which: &str) {
-        let Place { label, names, partner, .. } = noun.place();
+    fn part(&mut self, noun: Noun, place: &Place, rank: i32, found: &str, which: &str) {
+        let Place { label, names, partner, .. } = place;
         let order = names.last().map(|name| format!("lower({name}), ")).unwrap_or_default();
         self.parts.push(format!(
             "(select '{noun}'::text as noun, t.id, {label} as label, {partner} as partner_id, \

@@ -19,9 +19,9 @@ pub const OPEN: [(&str, &str); 7] = [
     ("consentText", "{ version }"),
 ];
 
-/// Not in the tables: each kind of thing by an operation of its own, and the previews of mutations,
-/// which are asked beside these.
-pub const APART: [&str; 2] = ["expiringItems", "preview"];
+/// Not in the tables: what spans nouns, each by an operation of its own (`overviews.rs`), and the
+/// previews of mutations, which are asked beside these.
+pub const APART: [&str; 4] = ["dashboardCounts", "expiringItems", "search", "preview"];
 
 /// A query.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ pub fn queries(things: &Things) -> Vec<Query> {
 }
 
 /// What has a query for one and a list of all, and the id of one.
-fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
+pub fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
     let Things { partner, trust_certificate, group, policy, request, extractor, .. } = things;
     let Things { key, license, client, sbi, device, chip, proposal, .. } = things;
     let rows = [

@@ -1,12 +1,18 @@
 //! A day at work in a few minutes: 200 people at once read, change and mistype, on a system that the
-//! demo has filled, through HTTP.
+//! demo has filled, through HTTP; 20 of them also listen to all events, through sockets.
 //!
 //! `./dev bench --bench load -- 300` runs it for 300 seconds. It prints what was answered how fast and
 //! fails when an answer was neither data nor a refusal, or when the program's resident memory of the
 //! last minute is above 1.1 times that of the second one. Without an argument it is a short run, which
 //! says nothing of memory.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark talks and may fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark talks and may fail"
+)]
 
+use futures::{SinkExt as _, StreamExt as _};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,8 +21,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const CLIENTS: usize = 200;
+const LISTENERS: usize = 20;
 const SHORT: u64 = 20;
 /// Errors that are nobody's fault but ours.
 const FAULTS: [&str; 4] = ["INTERNAL_ERROR", "UNAVAILABLE", "OUTCOME_UNKNOWN", "RATE_LIMITED"];
@@ -122,7 +132,14 @@ async fn main() {
     let seconds = std::env::args().find_map(|it| it.parse().ok()).unwrap_or(SHORT);
     let service = Service::start();
     let day = Duration::from_secs(seconds);
-    let (seen, memory) = tokio::join!(crowd(&service, day), watch(service.process.id(), day));
+    let listeners = futures::future::join_all((0..LISTENERS).map(|_| listen(&service, day)));
+    let work = async { tokio::join!(crowd(&service, day), watch(service.process.id(), day)) };
+    let ((seen, memory), heard) = tokio::join!(work, listeners);
+    println!(
+        "events heard by each listener: {} to {}",
+        heard.iter().min().unwrap(),
+        heard.iter().max().unwrap()
+    );
     println!("deed       |  count | p50 ms | p99 ms | codes");
     for (deed, Seen { latencies, codes }) in &seen {
         println!(
@@ -201,6 +218,36 @@ async fn crowd(service: &Service, day: Duration) -> BTreeMap<Deed, Seen> {
         }
     }
     all
+}
+
+/// Listens to all events until the day is over, and tells how many came. That the socket ends, or
+/// that anything else is said, is a fault.
+async fn listen(service: &Service, day: Duration) -> usize {
+    let mut request =
+        service.url("/graphql/ws").replacen("http", "ws", 1).into_client_request().unwrap();
+    let protocol = "graphql-transport-ws".parse().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", protocol);
+    let (mut socket, _) = connect_async(request).await.unwrap();
+    let token = format!("Bearer {}", service.tokens()["PARTNER_ADMIN"]);
+    let payload = json!({"query": "subscription { events { position event } }"});
+    for message in [
+        json!({"type": "connection_init", "payload": {"Authorization": token}}),
+        json!({"type": "subscribe", "id": "1", "payload": payload}),
+    ] {
+        socket.send(Message::text(message.to_string())).await.unwrap();
+    }
+    let (mut heard, end) = (0, tokio::time::Instant::now() + day);
+    while let Ok(message) = tokio::time::timeout_at(end, socket.next()).await {
+        let Message::Text(message) = message.unwrap().unwrap() else { continue };
+        let message: Value = serde_json::from_str(&message).unwrap();
+        match message["type"].as_str() {
+            Some("next") if message["payload"]["errors"].is_null() => heard += 1,
+            Some("connection_ack") => {}
+            Some("ping") => socket.send(Message::text(r#"{"type": "pong"}"#)).await.unwrap(),
+            _ => panic!("{message:#}"),
+        }
+    }
+    heard
 }
 
 /// Does one thing, and tells the codes of the errors that came of it.
@@ -290,6 +337,8 @@ fn command(pms: &Path, folder: &Path, port: u16) -> Command {
     let mut command = Command::new(pms);
     command.env("PMS_DATA_DIR", folder).env("PMS_LISTEN", format!("127.0.0.1:{port}"));
     command.env("PMS_LOG", "error").env_remove("DATABASE_URL");
+    // All these people have one address and a few names.
+    command.env("PMS_REQUESTS_PER_ADDRESS", "0").env("PMS_REQUESTS_PER_CALLER", "0");
     command
 }
 

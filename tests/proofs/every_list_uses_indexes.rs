@@ -10,8 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate as _;
 use domain::ids::PartnerId;
 use projections::expiring::{self, ExpiringKind};
+use projections::noun::Noun;
 use projections::page::{Direction, Listed, Order, PageRequest, Question, Statement};
-use projections::search::{self, Scope, SearchNoun};
+use projections::search::{self, Scope};
 use projections::{Viewer, history};
 use serde_json::{Value, json};
 use sqlx::{Executor as _, PgConnection, PgPool};
@@ -277,7 +278,7 @@ impl Place {
         let own = Viewer::Partners(vec![PartnerId::from("partner-7")]);
         for viewer in [Viewer::All, own] {
             let scope = Scope { viewer: viewer.clone(), without_drafts: true };
-            let nouns = SearchNoun::VARIANTS.iter();
+            let nouns = Noun::VARIANTS.iter();
             let scopes = nouns.map(|noun| (*noun, scope.clone())).collect();
             for text in ["zq", "bank", "partner-4242", "no such thing"] {
                 let statement = search::statement(&scopes, text, 20).unwrap();

@@ -28,7 +28,13 @@ def main(pms, cases):
     with tempfile.TemporaryDirectory(prefix="pms-fuzz-", dir="/var/tmp") as folder:
         os.chmod(folder, 0o755)
         listen = f"127.0.0.1:{free_port()}"
-        environment = os.environ | {"PMS_DATA_DIR": folder, "PMS_LISTEN": listen, "PMS_LOG": "error"}
+        environment = os.environ | {
+            "PMS_DATA_DIR": folder,
+            "PMS_LISTEN": listen,
+            "PMS_LOG": "error",
+            "PMS_REQUESTS_PER_ADDRESS": "0",
+            "PMS_REQUESTS_PER_CALLER": "0",
+        }
         environment.pop("DATABASE_URL", None)
         subprocess.run([pms, "demo"], env=environment, check=True, stdout=subprocess.DEVNULL)
         roles = [word for role in ROLES for word in ("--role", role)]
