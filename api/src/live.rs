@@ -140,7 +140,7 @@ impl Reader {
     /// The same reader, which looks at once at everything up to now, and again after so long although
     /// nothing has happened.
     pub fn looking_at_once(self, refresh: Option<Duration>) -> Self {
-        Self { position: 0, refresh, ..self }
+        Self { position: -1, refresh, ..self } // an empty log is looked at, too
     }
 
     /// Everything that `read` finds from here on, each with the log's epoch. It ends with an error:
