@@ -163,6 +163,10 @@ async fn execute(
     let done = if operation == OperationType::Mutation {
         in_time(MUTATION_PATIENCE, tokio::spawn(work)).await.ok_or_else(unknown_outcome)?.ok()
     } else {
+        let work = async {
+            let _turn = node.transport.turn().await;
+            work.await
+        };
         Some(in_time(node.transport.times.query, work).await.ok_or_else(out_of_time)?)
     };
     done.and_then(Result::ok).ok_or_else(|| {

@@ -40,6 +40,9 @@ pub const SHORT_LIST: u64 = 10;
 /// The rows of a page when the client does not say how many: of the history, the longest default.
 pub const DEFAULT_PAGE: u64 = 50;
 
+/// How many queries run at the same time: a few for each connection to the database. The others wait
+/// for their turn, which takes less memory than their answers, half made, would take.
+pub const QUERIES: usize = 32;
 /// How long a query may take. Its work stops then, in the database too.
 pub const QUERY_TIME: Duration = Duration::from_secs(15);
 /// How long a client waits for the answer of a mutation, which runs to its end all the same; the

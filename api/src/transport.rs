@@ -2,12 +2,13 @@
 
 use crate::graphql_over_http::PersistedQueries;
 use crate::graphql_over_websocket;
-use crate::limits::{BODY_TIME, CONNECTIONS, HEAD_TIME, QUERY_TIME};
+use crate::limits::{BODY_TIME, CONNECTIONS, HEAD_TIME, QUERIES, QUERY_TIME};
 use crate::server::RateLimit;
 use axum::http::HeaderValue;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A request weighs as much as one more for so many fields of its answer.
 const WEIGHT_OF_A_REQUEST: u64 = 1_000;
@@ -21,6 +22,8 @@ pub struct Transport {
     pub per_address: Option<RateLimit<IpAddr>>,
     /// How much a caller may ask for, from wherever.
     pub per_caller: Option<RateLimit<String>>,
+    /// Places for queries that run.
+    pub queries: Semaphore,
     /// What a client may have of sockets.
     pub sockets: graphql_over_websocket::Limits,
     /// Queries that clients may name by their hash.
@@ -44,6 +47,11 @@ impl Transport {
         let units = u32::try_from(weight / WEIGHT_OF_A_REQUEST).unwrap_or(u32::MAX);
         limit.take(&subject.to_owned(), units.saturating_add(1))
     }
+
+    /// Waits until there is a place for one more query; its place is free again when this is dropped.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.queries.acquire().await.ok() // it is never closed
+    }
 }
 
 impl Default for Transport {
@@ -52,6 +60,7 @@ impl Default for Transport {
             times: Times::default(),
             per_address: None,
             per_caller: None,
+            queries: Semaphore::new(QUERIES),
             sockets: graphql_over_websocket::Limits::default(),
             persisted_queries: PersistedQueries::default(),
             graphiql: true,

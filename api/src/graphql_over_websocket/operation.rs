@@ -87,6 +87,8 @@ impl Operation {
         if kind == OperationType::Subscription {
             self.stream(request, &correlation_id).await;
         } else {
+            let is_query = kind == OperationType::Query;
+            let _turn = if is_query { self.node.transport.turn().await } else { None };
             let response = self.once(request, &correlation_id).await;
             self.tell(response, &correlation_id).await;
         }
