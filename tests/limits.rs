@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions as _, Executor as _};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 async fn code(app: &App, query: &str) -> String {
     let answer = app.admin().asks(query, json!({})).await;
@@ -194,6 +195,17 @@ async fn a_query_that_takes_too_long_is_stopped_and_the_node_goes_on() {
     assert_eq!((stopped.status, stopped.codes()), (504, vec!["QUERY_TIMEOUT"]));
     drop(owner);
     assert_eq!(code(&app, "{ languages { code } }").await, "");
+}
+
+#[tokio::test]
+async fn a_query_waits_for_its_turn_and_no_mutation_does() {
+    let times = Times { query: Duration::from_millis(50), ..Times::default() };
+    let full = Transport { queries: Semaphore::new(0), times, ..Transport::default() };
+    let app = App::with(full).await;
+    let waits = app.admin().asks("{ languages { code } }", json!({})).await;
+    assert_eq!((waits.status, waits.codes()), (504, vec!["QUERY_TIMEOUT"]));
+    let group = json!({"name": "n", "description": "d"});
+    app.policy_manager().does("createPolicyGroup", group, "position").await.payload();
 }
 
 /// Panics where languages are asked for, as a fault of ours may anywhere.

@@ -88,8 +88,9 @@ impl Operation {
             self.stream(request, &correlation_id).await;
         } else {
             let is_query = kind == OperationType::Query;
-            let _turn = if is_query { self.node.transport.turn().await } else { None };
+            let turn = if is_query { self.node.transport.turn().await } else { None };
             let response = self.once(request, &correlation_id).await;
+            drop(turn); // a client that takes its time keeps no place
             self.tell(response, &correlation_id).await;
         }
     }
