@@ -38,7 +38,7 @@ pub enum Unidentified {
 }
 
 impl Caller {
-    /// Who a token vouches for. A correlation id that is not short and plain is replaced.
+    /// Who a token vouches for. A correlation id has to be short and plain; without one it is made.
     pub async fn identify(
         node: &Node,
         token: Option<&str>,
@@ -50,7 +50,7 @@ impl Caller {
         let seats = projections::partner::of_member(pool, &actor.subject).await?;
         let memberships = memberships(&actor, seats);
         let mut request = Request::new(actor);
-        if let Some(id) = correlation_id.filter(|id| is_correlation_id(id)) {
+        if let Some(id) = correlation_id {
             id.clone_into(&mut request.correlation_id);
         }
         Ok(Self { commands: node.commands.clone(), request, memberships })
@@ -108,10 +108,4 @@ fn memberships(
     let claimed = actor.claimed_partners.iter().map(|id| PartnerId::from(id.as_str()));
     seats.extend(claimed.map(|id| (id, MemberRole::Manager)));
     seats
-}
-
-/// It is stored with events: short and plain.
-pub fn is_correlation_id(id: &str) -> bool {
-    (1..=64).contains(&id.len())
-        && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

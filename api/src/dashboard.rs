@@ -4,16 +4,15 @@ use crate::caller::{Caller, caller};
 use crate::errors::{Result, answer};
 use crate::expiring::{ExpiringItem, ExpiringItems, ExpiringList, viewers};
 use crate::list::part;
+use crate::policy;
 use crate::policy_request::without_drafts;
 use crate::scalars::Position;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject, Value};
 use chrono::{DateTime, Utc};
 use commands::Error;
-use domain::Finding;
-use domain::actor::Operation;
 use projections::dashboard::{Card, Counts, Dashboard, Sight, dashboard};
 use projections::expiring::Item;
-use projections::page::{DEFAULT_PAGE, MAX_PAGE, Page};
+use projections::page::{DEFAULT_PAGE, Page, limit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strum::VariantArray as _;
@@ -100,13 +99,8 @@ pub fn expiring_items(ctx: &Context<'_>) -> Result<Option<i32>> {
     Ok(most.filter(|most| size(Some(*most)).is_ok()))
 }
 
-fn size(first: Option<i32>) -> std::result::Result<usize, Error> {
-    let first = usize::try_from(first.unwrap_or(DEFAULT_PAGE)).unwrap_or(0);
-    if (1..=MAX_PAGE).contains(&first) {
-        return Ok(first);
-    }
-    let message = format!("A page has 1 to {MAX_PAGE} rows.");
-    Err(vec![Finding::new("PAGE_SIZE", "first", message)].into())
+fn size(first: Option<i32>) -> projections::Result<usize> {
+    limit(first, DEFAULT_PAGE, "first")
 }
 
 fn sight(caller: &Caller) -> Sight {
@@ -115,7 +109,7 @@ fn sight(caller: &Caller) -> Sight {
     let requests = cards.get(&Card::PolicyRequests);
     Sight {
         without_draft_requests: requests.is_none_or(|viewer| without_drafts(caller, viewer)),
-        without_draft_policies: !caller.request.actor.may_on_any(Operation::ReadDraftPolicy),
+        without_draft_policies: policy::without_drafts(caller),
         kinds: viewers(caller),
         cards,
     }

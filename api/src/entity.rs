@@ -1,8 +1,6 @@
 //! One thing, whatever its kind: who may know of it.
 
 use crate::caller::Caller;
-use crate::policy_request::without_drafts;
-use domain::actor::Operation;
 use projections::noun::Noun;
 use projections::page::{Listed, Question};
 use projections::policy::PolicyFilter;
@@ -15,9 +13,9 @@ use projections::{
 /// Whether the caller's list of these things has this one.
 pub async fn is_shown(noun: Noun, caller: &Caller, id: &str) -> projections::Result<bool> {
     let Some(viewer) = caller.sees(noun.operation()) else { return Ok(false) };
-    let drafts = caller.request.actor.may_on_any(Operation::ReadDraftPolicy);
-    let policies = PolicyFilter { without_drafts: !drafts, ..Default::default() };
-    let without_drafts = without_drafts(caller, &viewer);
+    let without_drafts = crate::policy::without_drafts(caller);
+    let policies = PolicyFilter { without_drafts, ..Default::default() };
+    let without_drafts = crate::policy_request::without_drafts(caller, &viewer);
     let requests = PolicyRequestFilter { without_drafts, ..Default::default() };
     match noun {
         Noun::Policy => shows::<policy::Row>(caller, viewer, policies, id).await,

@@ -15,7 +15,7 @@ pub use media_type::MediaType;
 pub use persisted_queries::PersistedQueries;
 pub use refusal::Refusal;
 
-use crate::caller::{self, Caller, Unidentified, is_correlation_id};
+use crate::caller::{self, Caller, Unidentified};
 use crate::document::{Document, check};
 use crate::errors::complete;
 use crate::limits::MUTATION_PATIENCE;
@@ -69,6 +69,12 @@ fn correlation_id(headers: &HeaderMap) -> String {
     let given = headers.get("x-correlation-id").and_then(|id| id.to_str().ok());
     let given = given.filter(|id| is_correlation_id(id)).map(ToOwned::to_owned);
     given.unwrap_or_else(|| commands::new_id().to_string())
+}
+
+/// It is stored with events: short and plain.
+fn is_correlation_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 async fn answer(

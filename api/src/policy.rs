@@ -1,7 +1,7 @@
 //! Policies in GraphQL.
 
 use crate::actions::{AllowedAction, allowed_actions};
-use crate::caller::caller;
+use crate::caller::{Caller, caller};
 use crate::errors::{Result, answer};
 use crate::list::{List, connection};
 use crate::loader::{Thing, load};
@@ -105,7 +105,12 @@ async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Poli
 /// Drafts are for those who write them.
 fn readable(ctx: &Context<'_>, row: &Row) -> bool {
     let public = matches!(row.status, PolicyStatus::Published | PolicyStatus::Deactivated);
-    public || caller(ctx).request.actor.may_on_any(Operation::ReadDraftPolicy)
+    public || !without_drafts(caller(ctx))
+}
+
+/// Whether drafts are kept from the caller.
+pub fn without_drafts(caller: &Caller) -> bool {
+    !caller.request.actor.may_on_any(Operation::ReadDraftPolicy)
 }
 
 /// A policy after its end was wished.
@@ -151,9 +156,8 @@ impl PolicyQuery {
         before: Option<String>,
     ) -> Result<List<Row, Policy>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadPolicy)?;
-        let drafts = caller(ctx).request.actor.may_on_any(Operation::ReadDraftPolicy);
-        let filter = filter.unwrap_or_default();
-        let filter = Some(PolicyFilter { without_drafts: !drafts, ..filter });
+        let without_drafts = without_drafts(caller(ctx));
+        let filter = Some(PolicyFilter { without_drafts, ..filter.unwrap_or_default() });
         let page = PageRequest { first, after, last, before };
         connection::<Row, _>(ctx, viewer, filter, order_by, page).await
     }

@@ -2,17 +2,13 @@
 
 use crate::caller::caller;
 use crate::errors::{Result, answer};
-use crate::policy_request;
+use crate::{policy, policy_request};
 use async_graphql::{Context, Object};
 use commands::Error;
-use domain::actor::Operation;
 use projections::noun::Noun;
 use projections::search::{Scope, SearchHit, has_name, search};
 use std::collections::BTreeMap;
 use strum::VariantArray as _;
-
-/// How many hits are told when nobody says how many.
-const DEFAULT_HITS: i32 = 20;
 
 /// The search.
 #[derive(Default)]
@@ -34,19 +30,18 @@ impl SearchQuery {
         if scopes.is_empty() {
             return answer(ctx, Err(Error::Forbidden));
         }
-        let first = usize::try_from(first.unwrap_or(DEFAULT_HITS)).unwrap_or(0);
         answer(ctx, search(caller(ctx).pool(), &scopes, &text, first).await)
     }
 }
 
 /// Whose things of each kind the caller may see.
 fn scopes(ctx: &Context<'_>) -> BTreeMap<Noun, Scope> {
-    let actor = &caller(ctx).request.actor;
+    let caller = caller(ctx);
     let scope = |noun: &Noun| {
-        let viewer = caller(ctx).sees(noun.operation())?;
+        let viewer = caller.sees(noun.operation())?;
         let without_drafts = match noun {
-            Noun::Policy => !actor.may_on_any(Operation::ReadDraftPolicy),
-            Noun::PolicyRequest => policy_request::without_drafts(caller(ctx), &viewer),
+            Noun::Policy => policy::without_drafts(caller),
+            Noun::PolicyRequest => policy_request::without_drafts(caller, &viewer),
             _ => false,
         };
         Some((*noun, Scope { viewer, without_drafts }))

@@ -7,8 +7,8 @@ mod query;
 
 pub use conditions::{Conditions, IdFilter, MAX_DAYS, MAX_TEXT, Statement, TextFilter, TimeFilter};
 pub(crate) use conditions::{Parameter, beginning, days_ahead, escaped};
-pub use cursor::{DEFAULT_PAGE, MAX_PAGE};
-pub(crate) use cursor::{limit, refused};
+pub(crate) use cursor::refused;
+pub use cursor::{DEFAULT_PAGE, MAX_PAGE, limit};
 pub(crate) use query::Query;
 
 use crate::fold::Fold;

@@ -5,7 +5,7 @@
 //! index, so a frequent word costs no more than a rare one.
 
 use crate::noun::Noun;
-use crate::page::{MAX_PAGE, Parameter, Statement, beginning, escaped, refused};
+use crate::page::{Parameter, Statement, beginning, escaped, limit};
 use crate::{Error, READ, Result, Viewer};
 use async_graphql::{ID, SimpleObject};
 use domain::Finding;
@@ -15,6 +15,8 @@ use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// How many hits are told when nobody says how many.
+const DEFAULT_HITS: i32 = 20;
 /// The shortest text that can be searched, in characters. Three letters or digits and more are
 /// found anywhere in a name, fewer only at its beginning.
 const MIN_TEXT: usize = 2;
@@ -105,12 +107,12 @@ pub fn has_name(noun: Noun) -> bool {
 }
 
 /// What `text` is the id or name of, begins or is contained in, the best first, at most `first` (1 to
-/// 200). A kind without a scope is left out; there has to be one that has names.
+/// 200, 20 when absent). A kind without a scope is left out; there has to be one that has names.
 pub async fn search(
     db: &PgPool,
     scopes: &BTreeMap<Noun, Scope>,
     text: &str,
-    first: usize,
+    first: Option<i32>,
 ) -> Result<Vec<SearchHit>> {
     let hits: Vec<(serde_json::Value,)> =
         statement(scopes, text, first)?.rows().fetch_all(db).await?;
@@ -118,11 +120,13 @@ pub async fn search(
 }
 
 /// The statement of [`search`].
-pub fn statement(scopes: &BTreeMap<Noun, Scope>, text: &str, first: usize) -> Result<Statement> {
+pub fn statement(
+    scopes: &BTreeMap<Noun, Scope>,
+    text: &str,
+    first: Option<i32>,
+) -> Result<Statement> {
     let text = searched(text)?;
-    if !(1..=MAX_PAGE).contains(&first) {
-        return Err(refused("PAGE_SIZE", "first", &format!("A page has 1 to {MAX_PAGE} rows.")));
-    }
+    let first = limit(first, DEFAULT_HITS, "first")?;
     let parameters = patterns(text);
     let anywhere = parameters.len() > 2;
     let mut search = Search { first, anywhere, parts: Vec::new(), parameters };

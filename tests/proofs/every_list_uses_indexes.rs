@@ -281,7 +281,7 @@ impl Place {
             let nouns = Noun::VARIANTS.iter();
             let scopes = nouns.map(|noun| (*noun, scope.clone())).collect();
             for text in ["zq", "bank", "partner-4242", "no such thing"] {
-                let statement = search::statement(&scopes, text, 20).unwrap();
+                let statement = search::statement(&scopes, text, Some(20)).unwrap();
                 self.explain(statement, || format!("search {text} {viewer:?}")).await;
             }
         }

@@ -5,11 +5,14 @@
 
 use super::claims::Claims;
 use super::{Refusal, invalid};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::dangerous::insecure_decode;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
 
 /// Clocks of issuer and service may differ by this much, in seconds.
 const LEEWAY: f64 = 30.0;
@@ -154,6 +157,19 @@ fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), Refusal> {
     if begun && now < expires + LEEWAY { Ok(()) } else { Err(Refusal::TokenExpired) }
 }
 
+/// How much longer a token is believed that was judged just now. Its end is `exp` in the middle one of
+/// its parts (RFC 7519, section 4.1.4).
+pub fn life(token: &str, now: DateTime<Utc>) -> Duration {
+    let expires = || {
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+        serde_json::from_slice::<Value>(&claims).ok()?["exp"].as_f64()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are few")]
+    let now = now.timestamp() as f64;
+    let left = expires().map_or(0.0, |expires| expires + LEEWAY - now);
+    Duration::try_from_secs_f64(left).unwrap_or_default()
+}
+
 fn refusal(error: jsonwebtoken::errors::Error) -> Refusal {
     match error.kind() {
         ErrorKind::InvalidAudience => Refusal::TokenAudience,
@@ -168,7 +184,7 @@ fn refusal(error: jsonwebtoken::errors::Error) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(seconds, 0).unwrap()

@@ -4,11 +4,11 @@ use super::Sockets;
 use super::message::{End, FromClient, ToClient};
 use super::operation::{Operation, Outgoing, too_many};
 use super::seats::Seat;
+use crate::auth::token::life;
 use crate::caller::{Caller, bearer};
 use crate::live::Live;
 use crate::server::Node;
 use axum::extract::ws::{Message, WebSocket};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -22,9 +22,6 @@ use tokio::time::{Instant, Interval, Sleep, interval_at, sleep, timeout};
 const QUEUE: usize = 16;
 /// How long the client is listened to after the server has said that it ends.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-/// How long a token is believed after its end, in seconds: as when it was judged.
-const LEEWAY: f64 = 30.0;
 
 /// One socket.
 pub struct Conversation {
@@ -168,7 +165,7 @@ impl Conversation {
         let seat =
             self.sockets.seats.take(&caller.request.actor.subject, limits.sockets_per_caller);
         let seat = seat.ok_or_else(|| End::try_again_later("too many sockets of this caller"))?;
-        self.until = Box::pin(sleep(life(token)));
+        self.until = Box::pin(sleep(life(token, commands::now())));
         self.bearer = Some(Bearer { token: token.to_owned(), _seat: seat });
         self.say(ToClient::ConnectionAck.text()).await
     }
@@ -233,17 +230,4 @@ impl Conversation {
             timeout(self.sockets.limits.reading, self.socket.send(Message::text(text))).await;
         if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(End::Gone) }
     }
-}
-
-/// How much longer a token is believed that was judged just now. Its end is `exp` in the middle one of
-/// its parts (RFC 7519, section 4.1.4).
-fn life(token: &str) -> Duration {
-    let expires = || {
-        let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-        serde_json::from_slice::<Value>(&claims).ok()?["exp"].as_f64()
-    };
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are few")]
-    let now = commands::now().timestamp() as f64;
-    let left = expires().map_or(0.0, |expires| expires + LEEWAY - now);
-    Duration::try_from_secs_f64(left).unwrap_or_default()
 }

@@ -104,8 +104,8 @@ impl Cursor {
     }
 }
 
-/// How many rows were asked for, 1 to 200.
-pub(crate) fn limit(wished: Option<i32>, default: i32, field: &str) -> Result<usize> {
+/// How many rows were asked for, 1 to 200; `PAGE_SIZE` under the name of the field that says how many.
+pub fn limit(wished: Option<i32>, default: i32, field: &str) -> Result<usize> {
     let limit = usize::try_from(wished.unwrap_or(default)).unwrap_or(0);
     if (1..=MAX_PAGE).contains(&limit) {
         return Ok(limit);
