@@ -14,6 +14,11 @@ pub enum Outcome {
     Allowed,
 }
 
+/// The operation that reads a noun, such as `apiKey`.
+pub fn reading(noun: &str) -> Operation {
+    operation(&format!("read{}{}", noun[..1].to_uppercase(), &noun[1..]))
+}
+
 /// The operation of this name; that of one thing, where the name is of many.
 pub fn operation(name: &str) -> Operation {
     let of_one = name.strip_suffix('s').unwrap_or(name);

@@ -1,7 +1,7 @@
 //! What spans nouns, asked by every kind of caller: of each noun he is shown what the permission table
 //! of `domain::actor` says.
 
-use super::outcome::{Outcome, operation};
+use super::outcome::{Outcome, reading};
 use super::permissions::{callers, expected};
 use super::queries::nouns;
 use super::things::Things;
@@ -45,7 +45,7 @@ async fn a_search_finds_what_its_reader_may_read_and_nothing_else() {
         nouns(&things).into_iter().filter(|(noun, ..)| *noun != "proposal").collect();
     for (subject, role, member) in callers() {
         for (noun, _, id) in &nouns {
-            let read = operation(&format!("read{}{}", noun[..1].to_uppercase(), &noun[1..]));
+            let read = reading(noun);
             let query = "query($id: String!) { search(text: $id) { id } }";
             let answer = app.person(subject, role).asks(query, json!({"id": id})).await;
             let hits = answer.data()["search"].as_array().unwrap();

@@ -1,7 +1,7 @@
 //! Every query, with what has to be allowed for it: a table that the tests of permissions go through.
 //! A new query belongs here; the tests read the introspection and say which is missing.
 
-use super::outcome::{Outcome, operation};
+use super::outcome::{Outcome, reading};
 use super::things::Things;
 use crate::support::http::{Answer, Caller};
 use domain::actor::Operation;
@@ -61,7 +61,7 @@ impl Query {
 /// Every query.
 pub fn queries(things: &Things) -> Vec<Query> {
     let rows = nouns(things).into_iter().flat_map(|(one, many, id)| {
-        let operation = operation(&format!("read{}{}", one[..1].to_uppercase(), &one[1..]));
+        let operation = reading(one);
         let single = format!("{{ {one}(id: \"{id}\") {{ id }} }}");
         let list = format!("{{ {many}(first: 200) {{ totalCount nodes {{ id }} }} }}");
         [(one, operation, single, id.clone()), (many, operation, list, id)]

@@ -1,7 +1,7 @@
 //! Every subscription, by every kind of caller: who may not is told so, who may hears, and a stranger
 //! hears nothing.
 
-use super::outcome::{Outcome, operation};
+use super::outcome::{Outcome, reading};
 use super::permissions::{callers, expected};
 use super::queries::nouns;
 use super::things::Things;
@@ -54,7 +54,7 @@ async fn a_change_of_a_thing_is_told_to_those_who_may_read_it() {
     let things = Things::of(&app).await;
     for (subject, role, member) in callers() {
         for (noun, _, id) in nouns(&things) {
-            let read = operation(&format!("read{}{}", noun[..1].to_uppercase(), &noun[1..]));
+            let read = reading(noun);
             let expected = expected(role, member, read);
             let mut socket = Socket::open(&app.url("")).await;
             socket = socket.greets(&app.person(subject, role)).await;

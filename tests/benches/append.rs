@@ -6,6 +6,8 @@
 //! run are what counts: both share the machine and its disk.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark talks and may fail")]
 
+mod support;
+
 use api::embedded_postgres::{Server, Settings, find_binaries};
 use commands::event_store::{EventStore, Limits};
 use commands::keys::Keys;
@@ -20,6 +22,7 @@ use std::process::Command;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::{open_to_all, percentile};
 
 const CLIENTS: [usize; 4] = [1, 8, 32, 128];
 const TIME: Duration = Duration::from_secs(6);
@@ -70,12 +73,6 @@ async fn main() {
     server.stop(GRACE).unwrap();
 }
 
-/// PostgreSQL runs as another account when we are root.
-fn open_to_all(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 async fn commands(url: &str, folder: &Path) -> Commands {
     let options = PgConnectOptions::from_str(url).unwrap().options([("role", "pms_serve")]);
     let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
@@ -94,7 +91,7 @@ struct Measured {
 impl Measured {
     fn of(mut latencies: Vec<f64>, time: f64) -> Self {
         latencies.sort_by(f64::total_cmp);
-        let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
+        let at = |percent| percentile(&latencies, percent);
         let count = u32::try_from(latencies.len()).unwrap();
         Self { rate: f64::from(count) / time, p50: at(50), p99: at(99) }
     }

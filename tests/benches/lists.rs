@@ -6,6 +6,8 @@
 //! machine, its cache and its moment.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark talks and may fail")]
 
+mod support;
+
 use api::auth::{DevelopmentIssuer, Issuers};
 use api::embedded_postgres::{Server, Settings, find_binaries};
 use api::server::{Node, serve};
@@ -22,11 +24,11 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgConnection};
-use std::fs;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::{open_to_all, percentile};
 
 const TURNS: u32 = 3_000;
 const WARM: u32 = 200;
@@ -179,13 +181,7 @@ struct Measured {
 impl Measured {
     fn of(mut latencies: Vec<f64>) -> Self {
         latencies.sort_by(f64::total_cmp);
-        let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
+        let at = |percent| percentile(&latencies, percent);
         Self { p50: at(50), p99: at(99) }
     }
-}
-
-/// PostgreSQL runs as another account when we are root.
-fn open_to_all(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
 }

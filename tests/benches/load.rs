@@ -12,6 +12,8 @@
     reason = "a benchmark talks and may fail"
 )]
 
+mod support;
+
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::{open_to_all, percentile};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -134,14 +137,15 @@ async fn main() {
     let day = Duration::from_secs(seconds);
     let listeners = futures::future::join_all((0..LISTENERS).map(|_| listen(&service, day)));
     let work = async { tokio::join!(crowd(&service, day), watch(service.process.id(), day)) };
-    let ((seen, memory), heard) = tokio::join!(work, listeners);
+    let ((mut seen, memory), heard) = tokio::join!(work, listeners);
     println!(
         "events heard by each listener: {} to {}",
         heard.iter().min().unwrap(),
         heard.iter().max().unwrap()
     );
     println!("deed       |  count | p50 ms | p99 ms | codes");
-    for (deed, Seen { latencies, codes }) in &seen {
+    for (deed, Seen { latencies, codes }) in &mut seen {
+        latencies.sort_by(f64::total_cmp);
         println!(
             "{:10} | {:6} | {:6.1} | {:6.1} | {codes:?}",
             format!("{deed:?}"),
@@ -173,12 +177,6 @@ fn report_memory(samples: &[f64]) {
         last / second
     );
     assert!(last <= 1.1 * second, "the memory grows");
-}
-
-fn percentile(latencies: &[f64], percent: usize) -> f64 {
-    let mut sorted = latencies.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
 }
 
 /// Everybody works until the day is over.
@@ -348,10 +346,4 @@ fn build() -> PathBuf {
     assert!(Command::new(env!("CARGO")).args(arguments).status().unwrap().success());
     let here = std::env::current_exe().unwrap();
     here.ancestors().nth(2).unwrap().join("pms")
-}
-
-/// PostgreSQL runs as another account when we are root.
-fn open_to_all(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
 }
