@@ -2,6 +2,7 @@
 
 use crate::support::commands::Installation;
 use crate::support::http::{Answer, App, Caller};
+use crate::support::socket::Socket;
 use api::server::RateLimit;
 use api::transport::{Times, Transport};
 use async_graphql::extensions::{
@@ -21,6 +22,12 @@ async fn code(app: &App, query: &str) -> String {
     assert_eq!(answer.status, 200, "{query:.100}");
     assert!(answer.errors().all(|it| it["correlationId"].is_string()));
     answer.codes().concat()
+}
+
+async fn codes_over_a_socket(app: &App, query: &str) -> Vec<String> {
+    let mut socket = Socket::open(&app.url("")).await.greets(&app.admin()).await;
+    socket.asks("1", query, json!({})).await;
+    socket.codes().await
 }
 
 fn numbered(count: usize, text: impl Fn(usize) -> String) -> String {
@@ -191,8 +198,10 @@ async fn a_query_that_takes_too_long_is_stopped_and_the_node_goes_on() {
     let app = App::with(Transport { times, ..Transport::default() }).await;
     let mut owner = app.installation.database.owner().connect().await.unwrap();
     owner.execute("begin; lock table read.extractor in access exclusive mode").await.unwrap();
-    let stopped = app.admin().asks("{ extractors { nodes { id } } }", json!({})).await;
+    let asked = "{ extractors { nodes { id } } }";
+    let stopped = app.admin().asks(asked, json!({})).await;
     assert_eq!((stopped.status, stopped.codes()), (504, vec!["QUERY_TIMEOUT"]));
+    assert_eq!(codes_over_a_socket(&app, asked).await, ["QUERY_TIMEOUT"]);
     drop(owner);
     assert_eq!(code(&app, "{ languages { code } }").await, "");
 }
@@ -204,6 +213,7 @@ async fn a_query_waits_for_its_turn_and_no_mutation_does() {
     let app = App::with(full).await;
     let waits = app.admin().asks("{ languages { code } }", json!({})).await;
     assert_eq!((waits.status, waits.codes()), (504, vec!["QUERY_TIMEOUT"]));
+    assert_eq!(codes_over_a_socket(&app, "{ languages { code } }").await, ["QUERY_TIMEOUT"]);
     let group = json!({"name": "n", "description": "d"});
     app.policy_manager().does("createPolicyGroup", group, "position").await.payload();
 }
@@ -261,7 +271,7 @@ async fn a_panic_is_answered_and_logged_with_its_correlation_id() {
         if fault {
             let id = answer.errors().next().unwrap()["correlationId"].as_str().unwrap().to_owned();
             let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-            let line = logged.lines().find(|it| it.contains("ended in a panic")).unwrap();
+            let line = logged.lines().find(|it| it.contains("an operation panicked")).unwrap();
             assert!(line.contains("ERROR") && line.contains(&id), "{line}");
         }
     }

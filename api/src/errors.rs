@@ -80,7 +80,12 @@ pub fn request_error(finding: &Finding, correlation_id: &str) -> ServerError {
 
 /// The error of what comes after its resolver has answered: the end of a subscription.
 pub fn late(error: impl Into<Error>, correlation_id: &str) -> async_graphql::Error {
-    error_of(&told(error.into(), correlation_id).pop().unwrap_or_else(fault), correlation_id)
+    error_of(&last_told(error, correlation_id), correlation_id)
+}
+
+/// The one finding that ends something, where there is place for one.
+pub fn last_told(error: impl Into<Error>, correlation_id: &str) -> Finding {
+    told(error.into(), correlation_id).pop().unwrap_or_else(fault)
 }
 
 /// The findings that a client is told. A fault is logged here.

@@ -17,8 +17,8 @@ pub use refusal::Refusal;
 
 use crate::caller::{self, Caller, Unidentified};
 use crate::document::{Document, check};
-use crate::errors::complete;
-use crate::limits::MUTATION_PATIENCE;
+use crate::errors::{complete, last_told};
+use crate::execution::execute;
 use crate::loader::loader;
 use crate::server::{ClientAddress, Node};
 use async_graphql::http::GraphiQLSource;
@@ -29,13 +29,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::{Extension, Json};
-use futures::FutureExt as _;
+use commands::Error;
 use media_type::accepts_html;
 use parameters::Parameters;
 use serde_json::json;
-use std::panic::AssertUnwindSafe;
-use std::time::Duration;
-use tokio::time::timeout;
 use tracing::{Instrument as _, info_span};
 
 /// Answers one request.
@@ -105,10 +102,13 @@ async fn answer(
     if operation == OperationType::Mutation {
         remember_origin(&caller, client, &head.headers).await?;
     }
+    let span = info_span!("graphql", correlation_id, actor = caller.request.actor.subject);
+    let things = loader(&caller.commands);
     let mut request = async_graphql::Request::new("").variables(variables);
     request.operation_name = operation_name;
     request.set_parsed_query(parsed);
-    let response = execute(node, caller, request, operation).await?;
+    let done = execute(node, request.data(caller).data(things), operation).instrument(span).await;
+    let response = done.map_err(|error| unanswered(error, correlation_id))?;
     if let Some(hash) = hash.filter(|_| was_executed(&response)) {
         transport.persisted_queries.keep(hash, &query);
     }
@@ -152,48 +152,13 @@ async fn remember_origin(
     remembered.map_err(|problem| Refusal::unavailable(&problem))
 }
 
-/// A query stops when its time is over or its client has gone. A mutation has a task of its own and
-/// runs to its end.
-async fn execute(
-    node: &Node,
-    caller: Caller,
-    request: async_graphql::Request,
-    operation: OperationType,
-) -> Result<async_graphql::Response, Refusal> {
-    let correlation_id = caller.request.correlation_id.clone();
-    let span = info_span!("graphql", correlation_id, actor = caller.request.actor.subject);
-    let loader = loader(&caller.commands);
-    let (schema, request) = (node.schema.clone(), request.data(caller).data(loader));
-    let work = async move { schema.execute(request).await };
-    let work = AssertUnwindSafe(work.instrument(span)).catch_unwind();
-    let done = if operation == OperationType::Mutation {
-        in_time(MUTATION_PATIENCE, tokio::spawn(work)).await.ok_or_else(unknown_outcome)?.ok()
-    } else {
-        let work = async {
-            let _turn = node.transport.turn().await;
-            work.await
-        };
-        Some(in_time(node.transport.times.query, work).await.ok_or_else(out_of_time)?)
+/// It was begun, and has no answer.
+fn unanswered(error: Error, correlation_id: &str) -> Refusal {
+    let status = match error {
+        Error::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::GATEWAY_TIMEOUT,
     };
-    done.and_then(Result::ok).ok_or_else(|| {
-        tracing::error!(correlation_id, "a request ended in a panic");
-        let message = "Something is wrong on our side. Tell us the correlation id.";
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
-    })
-}
-
-async fn in_time<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
-    timeout(time, work).await.ok()
-}
-
-fn out_of_time() -> Refusal {
-    let message = "The query took too long and was stopped. Ask for less.";
-    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "QUERY_TIMEOUT", message)
-}
-
-fn unknown_outcome() -> Refusal {
-    let message = "This takes too long; whether it was done is not known.";
-    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "OUTCOME_UNKNOWN", message)
+    Refusal::of(status, last_told(error, correlation_id))
 }
 
 /// Whether there is data, even if it is null: errors of resolvers tell where they happened, those of

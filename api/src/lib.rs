@@ -9,6 +9,7 @@ pub mod demo;
 pub mod document;
 pub mod embedded_postgres;
 pub mod errors;
+pub mod execution;
 mod extractor;
 pub mod graphql_over_websocket;
 pub mod limits;

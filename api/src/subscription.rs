@@ -27,8 +27,8 @@ const PACE: Duration = Duration::from_millis(200);
 const DASHBOARD_PACE: Duration = Duration::from_secs(1);
 /// When a dashboard is looked at although nothing has happened: things also end.
 const DASHBOARD_REFRESH: Duration = Duration::from_mins(1);
-/// How many events are read at once.
-const PAGE: i32 = 50;
+/// How many events are read at once: the longest page, for whoever is behind.
+const PAGE: i32 = 200;
 /// How many positions are looked at in one statement, however few are told of.
 const STRIDE: i64 = 5_000;
 

@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{open_to_all, percentile};
 use tokio_tungstenite::connect_async;
@@ -123,6 +122,9 @@ impl Deed {
     }
 }
 
+/// A person's token for each role.
+type Tokens = BTreeMap<&'static str, String>;
+
 /// What was seen of one deed: how long each took in milliseconds, and which codes it met.
 #[derive(Default)]
 struct Seen {
@@ -135,8 +137,10 @@ async fn main() {
     let seconds = std::env::args().find_map(|it| it.parse().ok()).unwrap_or(SHORT);
     let service = Service::start();
     let day = Duration::from_secs(seconds);
+    let people = (0..CLIENTS).map(|who| service.tokens(&format!("person-{who}"))).collect();
     let listeners = futures::future::join_all((0..LISTENERS).map(|_| listen(&service, day)));
-    let work = async { tokio::join!(crowd(&service, day), watch(service.process.id(), day)) };
+    let work =
+        async { tokio::join!(crowd(&service, people, day), watch(service.process.id(), day)) };
     let ((mut seen, memory), heard) = tokio::join!(work, listeners);
     println!(
         "events heard by each listener: {} to {}",
@@ -180,12 +184,11 @@ fn report_memory(samples: &[f64]) {
 }
 
 /// Everybody works until the day is over.
-async fn crowd(service: &Service, day: Duration) -> BTreeMap<Deed, Seen> {
+async fn crowd(service: &Service, people: Vec<Tokens>, day: Duration) -> BTreeMap<Deed, Seen> {
     let begin = Instant::now();
     let http = Client::new();
-    let tokens = Arc::new(service.tokens());
-    let somebody = |who: usize| {
-        let (http, url, tokens) = (http.clone(), service.url("/graphql"), tokens.clone());
+    let somebody = |(who, tokens): (usize, Tokens)| {
+        let (http, url) = (http.clone(), service.url("/graphql"));
         tokio::spawn(async move {
             let mut seen: BTreeMap<Deed, Seen> = BTreeMap::new();
             for turn in who.. {
@@ -206,7 +209,7 @@ async fn crowd(service: &Service, day: Duration) -> BTreeMap<Deed, Seen> {
         })
     };
     let mut all: BTreeMap<Deed, Seen> = BTreeMap::new();
-    for one in futures::future::join_all((0..CLIENTS).map(somebody)).await {
+    for one in futures::future::join_all(people.into_iter().enumerate().map(somebody)).await {
         for (deed, seen) in one.unwrap() {
             let sum = all.entry(deed).or_default();
             sum.latencies.extend(seen.latencies);
@@ -226,7 +229,7 @@ async fn listen(service: &Service, day: Duration) -> usize {
     let protocol = "graphql-transport-ws".parse().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", protocol);
     let (mut socket, _) = connect_async(request).await.unwrap();
-    let token = format!("Bearer {}", service.tokens()["PARTNER_ADMIN"]);
+    let token = format!("Bearer {}", service.tokens("listener")["PARTNER_ADMIN"]);
     let payload = json!({"query": "subscription { events { position event } }"});
     for message in [
         json!({"type": "connection_init", "payload": {"Authorization": token}}),
@@ -312,10 +315,11 @@ impl Service {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// A token for each role.
-    fn tokens(&self) -> BTreeMap<&'static str, String> {
+    /// A token for each role of a person. Everybody has a name of his own: whoever registers a partner
+    /// belongs to it, and nobody belongs to thousands.
+    fn tokens(&self, subject: &str) -> Tokens {
         let token = |role: &'static str| {
-            let arguments = ["token", "--subject", "load", "--role", role];
+            let arguments = ["token", "--subject", subject, "--role", role];
             let made = command(&self.pms, self.folder.path(), self.port).args(arguments).output();
             (role, String::from_utf8(made.unwrap().stdout).unwrap().trim().to_owned())
         };

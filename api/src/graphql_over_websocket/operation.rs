@@ -4,7 +4,7 @@ use super::message::{End, ToClient};
 use crate::caller::Caller;
 use crate::document::check;
 use crate::errors::{complete, late, request_error};
-use crate::limits::MUTATION_PATIENCE;
+use crate::execution::execute;
 use crate::live::Live;
 use crate::loader::loader;
 use crate::server::Node;
@@ -87,10 +87,9 @@ impl Operation {
         if kind == OperationType::Subscription {
             self.stream(request, &correlation_id).await;
         } else {
-            let is_query = kind == OperationType::Query;
-            let turn = if is_query { self.node.transport.turn().await } else { None };
-            let response = self.once(request, &correlation_id).await;
-            drop(turn); // a client that takes its time keeps no place
+            let request = request.data(self.leave.clone());
+            let done = execute(&self.node, request, kind).await;
+            let response = done.unwrap_or_else(|error| failed(error, &correlation_id));
             self.tell(response, &correlation_id).await;
         }
     }
@@ -119,21 +118,6 @@ impl Operation {
             self.send(&ToClient::Next { id: &self.id, payload: response }, false).await;
         }
         self.send(&ToClient::Complete { id: &self.id }, true).await;
-    }
-
-    /// In a task of its own: a mutation runs to its end even when the client hangs up.
-    async fn once(&self, request: Request, correlation_id: &str) -> Response {
-        let (schema, leave) = (self.node.schema.clone(), self.leave.clone());
-        let work = async move {
-            let response = schema.execute(request).await;
-            drop(leave);
-            response
-        };
-        match tokio::time::timeout(MUTATION_PATIENCE, tokio::spawn(work.in_current_span())).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => failed(Error::fault("an operation panicked"), correlation_id),
-            Err(_) => failed(Error::OutcomeUnknown, correlation_id),
-        }
     }
 
     /// The only answer: one that was refused before it was executed has no data.
