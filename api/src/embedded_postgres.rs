@@ -13,6 +13,7 @@
 //!
 //! Linux only: the parent-death signal and `/proc` have no portable counterpart.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
@@ -98,9 +99,7 @@ impl Server {
 
     /// How clients reach `database`; sqlx and libpq (`psql`) both understand it.
     pub fn url(&self, database: &str) -> String {
-        let socket_dir = percent_encode(self.socket_dir.as_os_str().as_bytes(), NON_ALPHANUMERIC);
-        let database = percent_encode(database.as_bytes(), NON_ALPHANUMERIC);
-        format!("postgres://postgres@localhost:{PORT}/{database}?host={socket_dir}")
+        url(self.socket_dir.as_os_str(), database)
     }
 
     /// The postmaster's process.
@@ -154,6 +153,20 @@ impl Drop for Server {
             tracing::warn!(%error, "the embedded PostgreSQL did not stop in order");
         }
     }
+}
+
+/// How clients reach `database` of the server that another process runs in `root`; `None` where none
+/// does.
+pub fn running(root: &Path, database: &str) -> Option<String> {
+    let pid_file = fs::read_to_string(root.join("data/postmaster.pid")).ok()?;
+    let socket_dir = pid_file.lines().nth(4)?; // PostgreSQL's miscadmin.h: LOCK_FILE_LINE_SOCKET_DIR
+    Some(url(OsStr::new(socket_dir), database))
+}
+
+fn url(socket_dir: &OsStr, database: &str) -> String {
+    let socket_dir = percent_encode(socket_dir.as_bytes(), NON_ALPHANUMERIC);
+    let database = percent_encode(database.as_bytes(), NON_ALPHANUMERIC);
+    format!("postgres://postgres@localhost:{PORT}/{database}?host={socket_dir}")
 }
 
 /// The folder of one server, its programs and the account it runs as: what every step of a start
@@ -544,7 +557,13 @@ pub fn find_binaries(data_dir: &Path) -> Result<PathBuf, Error> {
         .chain(distribution_folders())
         .chain([wheel])
         .find(|folder| has_server(folder))
+        .map(|folder| home(&folder).unwrap_or(folder))
         .ok_or(Error::NoBinaries)
+}
+
+/// Where the programs really are, all of them: `PATH` may lead to links to a few.
+fn home(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join("postgres").canonicalize().ok()?.parent()?.to_owned())
 }
 
 fn has_server(folder: &Path) -> bool {

@@ -6,12 +6,14 @@
 pub mod auth;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod document;
 pub mod embedded_postgres;
 pub mod errors;
 pub mod execution;
 mod extractor;
 pub mod graphql_over_websocket;
+pub mod last_seen;
 pub mod limits;
 pub mod schema;
 pub mod server;

@@ -3,13 +3,17 @@
 
 use api::auth::{DevelopmentIssuer, Issuers};
 use api::config::{Config, LogFormat};
+use api::doctor::{State, examine};
 use api::errors::chain;
+use api::last_seen::{self, LastSeen, recognise};
 use api::server::Node;
 use api::service::{Database, Error, commands, development_issuer, issuers, start_error};
 use clap::{Parser, Subcommand};
+use commands::event_store::raise_epoch;
 use commands::keys::Keys;
 use commands::{Commands, now};
 use domain::actor::Role;
+use projections::log::Extent;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,6 +63,14 @@ enum Command {
     },
     /// Make the next issuing key in the key folder; nodes sign with it once they are started again.
     RotateIssuingKey,
+    /// Tell everybody who follows the log that positions have other content: after it was put back.
+    RaiseEpoch {
+        /// The first such position; by default the next one.
+        #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+        from: Option<i64>,
+    },
+    /// Say what is wrong with this installation, and the cure; changes nothing.
+    Doctor,
     /// Print the GraphQL schema.
     Schema,
 }
@@ -89,6 +101,16 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
             println!("{} (sha256 {})", certificate.subject(), certificate.sha256());
             println!("Start every node again: until then it signs with the key before.");
         }
+        Command::RaiseEpoch { from } => {
+            with_database(config, async |database| {
+                let Extent { head, epoch } =
+                    raise_epoch(&mut database.serving().await?, from).await.map_err(start_error)?;
+                println!("the log is in epoch {epoch}; its last position is {head}");
+                Ok(())
+            })
+            .await?;
+        }
+        Command::Doctor => return doctor(config).await,
         Command::Serve { check_config: true } => println!("the settings make sense"),
         Command::Serve { check_config: false } => serve(config).await?,
         Command::Migrate => {
@@ -116,7 +138,7 @@ async fn with_database(
     work: impl AsyncFnOnce(&Database) -> Result<(), Error>,
 ) -> Result<(), Error> {
     start_log(config);
-    let database = Database::open(config)?;
+    let database = Database::join(config)?;
     let outcome = work(&database).await;
     database.stop();
     outcome
@@ -132,6 +154,18 @@ async fn with_commands(
         work(&commands).await
     })
     .await
+}
+
+/// Exits with 1 when something is wrong.
+async fn doctor(config: &Config) -> Result<(), Error> {
+    start_log(config);
+    let mut wrong = 0;
+    examine(config, &mut |diagnosis| {
+        wrong += usize::from(diagnosis.state == State::Wrong);
+        println!("{diagnosis}");
+    })
+    .await;
+    if wrong == 0 { Ok(()) } else { Err(Error::Unsound(wrong)) }
 }
 
 async fn rebuild(database: &Database) -> Result<(), Error> {
@@ -151,7 +185,10 @@ async fn serve(config: &Config) -> Result<(), Error> {
     let database = Database::open(config)?;
     database.prepare().await?;
     let commands = commands(config, &database).await?;
+    let last_seen = LastSeen::file(&config.data_dir);
+    recognise(&last_seen, commands.store()).await?;
     commands.bootstrap().await.map_err(start_error)?;
+    tokio::spawn(last_seen::keep(last_seen, commands.store().clone()));
     let issuers = issuers(config)?;
     announce(config, &issuers);
     let schema = api::schema::schema();

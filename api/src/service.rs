@@ -11,6 +11,7 @@ use commands::keys::{Keys, KeysError};
 use projections::migrate::{is_current, migrate};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,23 @@ pub enum Error {
     /// Whoever could make tokens here would be anybody.
     #[error("PMS_OIDC_ISSUER is set: tokens come from there, and there is no development issuer")]
     NoDevelopmentIssuer,
+    /// The log lacks what this node has seen of it, and its epoch was not raised since.
+    #[error(
+        "this node has seen position {position} of the log, and the database has it no more: it was put \
+        back to an earlier state. Put back a newer one. If this is the newest that you have, run `pms \
+        raise-epoch --from N`, where N is the first position after the state that was put back: then all \
+        who follow the log are told, and `serve` starts"
+    )]
+    PutBack {
+        /// What was seen.
+        position: i64,
+    },
+    /// Somebody else holds its lock, or the server takes no changes.
+    #[error("the log cannot be appended to: see the warnings above")]
+    NoAppender,
+    /// The doctor has found something.
+    #[error("{0} of these have to be put right")]
+    Unsound(usize),
     /// A command at the start failed.
     #[error("{0}")]
     Command(String),
@@ -63,17 +81,29 @@ pub struct Database {
 impl Database {
     /// Starts the node's own server, or takes the one that the configuration names.
     pub fn open(config: &Config) -> Result<Self, Error> {
-        let (url, embedded) = if let Some(url) = &config.database_url {
-            (url.clone(), None)
-        } else {
-            let bin_dir = find_binaries(&config.data_dir)?;
-            let root = config.data_dir.join("postgres");
-            let settings = Settings { root, bin_dir, durable: true };
-            let server = Server::start(&settings)?;
-            (server.url("postgres"), Some((settings, server)))
-        };
+        if let Some(url) = &config.database_url {
+            return Self::at(config, url, None);
+        }
+        let bin_dir = find_binaries(&config.data_dir)?;
+        let settings = Settings { root: embedded_root(config), bin_dir, durable: true };
+        let server = Server::start(&settings)?;
+        Self::at(config, &server.url("postgres"), Some((settings, server)))
+    }
+
+    /// The same, beside a `serve` that works there now.
+    pub fn join(config: &Config) -> Result<Self, Error> {
+        match Self::open(config) {
+            Err(Error::Postgres(in_use @ embedded_postgres::Error::InUse { .. })) => {
+                let url = embedded_postgres::running(&embedded_root(config), "postgres");
+                Self::at(config, &url.ok_or(in_use)?, None)
+            }
+            opened => opened,
+        }
+    }
+
+    fn at(config: &Config, url: &str, embedded: Option<(Settings, Server)>) -> Result<Self, Error> {
         let options =
-            PgConnectOptions::from_str(&url)?.log_statements(tracing::log::LevelFilter::Off);
+            PgConnectOptions::from_str(url)?.log_statements(tracing::log::LevelFilter::Off);
         let owner = match &config.owner_database_url {
             Some(url) => PgConnectOptions::from_str(url)?,
             None => options.clone(),
@@ -86,6 +116,11 @@ impl Database {
     /// A connection that may change tables.
     pub async fn owner(&self) -> Result<PgConnection, Error> {
         Ok(self.owner.connect().await?)
+    }
+
+    /// A connection of the service, under its role.
+    pub async fn serving(&self) -> Result<PgConnection, Error> {
+        Ok(self.serving.connect().await?)
     }
 
     /// Reading and deciding: under the serving role.
@@ -105,7 +140,7 @@ impl Database {
             migrate(&mut self.owner().await?).await?;
         }
         // As those who serve see it: they append, so their settings count.
-        let mut serving = self.serving.connect().await?;
+        let mut serving = self.serving().await?;
         if !is_current(&mut serving).await? {
             return Err(Error::NotMigrated);
         }
@@ -138,6 +173,10 @@ impl Database {
             warn!(%error, "PostgreSQL did not stop in order");
         }
     }
+}
+
+fn embedded_root(config: &Config) -> PathBuf {
+    config.data_dir.join("postgres")
 }
 
 /// A log that can lose what it has acknowledged is no log: say so loudly.

@@ -14,11 +14,13 @@
 //!    certainly not stored or may have been.
 
 mod appender;
+mod epoch;
 mod judge;
 mod write;
 
 pub use appender::Health;
 pub(crate) use appender::is_passing;
+pub use epoch::raise_epoch;
 pub(crate) use write::unstorable;
 
 use crate::{Error, Result};

@@ -8,8 +8,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use domain::partner::{Contact, PrivateReference};
+use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use std::collections::HashMap;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -94,6 +95,22 @@ impl WrappingKey {
                 Ok((reference, self.open(reference, &subject, data, wrapped)?))
             })
             .collect()
+    }
+
+    /// A row of `personal_data` that does not open with this key; `None` when all do.
+    pub async fn first_sealed(&self, db: &mut PgConnection) -> Result<Option<Uuid>> {
+        let mut rows = sqlx::query_as(
+            "select reference, subject, ciphertext, wrapped_key from personal_data \
+             join subject_keys using (subject)",
+        )
+        .fetch(db);
+        while let Some((reference, subject, data, wrapped)) = rows.try_next().await? {
+            let subject: String = subject;
+            if self.open(reference, &subject, data, wrapped).is_err() {
+                return Ok(Some(reference));
+            }
+        }
+        Ok(None)
     }
 
     fn open(&self, id: Uuid, subject: &str, data: Vec<u8>, wrapped: Vec<u8>) -> Result<Contact> {

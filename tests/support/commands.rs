@@ -30,6 +30,11 @@ impl Installation {
         Self { database: TestDatabase::new().await, keys }
     }
 
+    /// The same installation on another database.
+    pub fn moved_to(self, database: TestDatabase) -> Self {
+        Self { database, ..self }
+    }
+
     /// Where the keys lie.
     pub fn key_folder(&self) -> &std::path::Path {
         self.keys.path()

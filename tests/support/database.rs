@@ -26,8 +26,25 @@ impl TestDatabase {
     pub async fn new() -> Self {
         static TEMPLATE_IS_MADE: OnceCell<()> = OnceCell::const_new();
         TEMPLATE_IS_MADE.get_or_init(make_template).await;
+        Self::copy_of(TEMPLATE).await
+    }
+
+    /// A database without tables.
+    pub async fn empty() -> Self {
+        Self::copy_of("template0").await
+    }
+
+    /// What this one is now, as a copy of its disk would have it. All its sessions are cut.
+    pub async fn snapshot(&self) -> Self {
+        self.forbid_connections().await;
+        let copy = Self::copy_of(&self.name).await;
+        self.allow_connections().await;
+        copy
+    }
+
+    async fn copy_of(template: &str) -> Self {
         let name = format!("test_{}", ::commands::new_id().simple());
-        let create = format!("create database {name} template {TEMPLATE} strategy file_copy");
+        let create = format!("create database {name} template {template} strategy file_copy");
         administer(&create).await;
         let url = server().url(&name);
         Self { name, url }

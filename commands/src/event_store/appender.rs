@@ -1,7 +1,7 @@
 //! The one writer of a process: batches, commits, and finds out what became of a lost commit.
 
 use super::judge::Facts;
-use super::{Limits, Submission, Verdict, Waiting, write};
+use super::{Limits, Submission, Verdict, Waiting, epoch, write};
 use crate::Result;
 use projections::log::APPEND_LOCK;
 use projections::rebuild::fold_version;
@@ -352,7 +352,7 @@ async fn connect(
             "the read tables are not this program's: run `pms migrate`".into(),
         ));
     }
-    let epoch = epoch(&mut db).await?;
+    let epoch = epoch::adopt(&mut db).await?;
     let head = projections::log::head(&mut db).await?;
     db.execute("commit").await?;
     Ok((db, epoch, head))
@@ -368,23 +368,6 @@ async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnec
     );
     db.execute(&*sql).await?;
     Ok(db)
-}
-
-/// Raises the epoch when another server goes on with the log: after a failover or a restore the
-/// same position may have other content.
-async fn epoch(db: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    let sql = "with server as (select (select system_identifier::text from pg_control_system()) as id, \
-                      substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline), \
-               last as (select epoch, system_identifier, timeline from log_epochs \
-                        order by epoch desc limit 1), \
-               next as (insert into log_epochs (epoch, system_identifier, timeline, from_position, since) \
-                 select coalesce((select epoch from last), 0) + 1, id, timeline, \
-                        coalesce((select max(position) from events), 0) + 1, clock_timestamp() \
-                 from server where not exists (select from last \
-                   where last.system_identifier = server.id and last.timeline = server.timeline) \
-                 returning epoch) \
-               select coalesce((select epoch from next), (select epoch from last))";
-    sqlx::query_scalar(sql).fetch_one(db).await
 }
 
 async fn is_stored(
