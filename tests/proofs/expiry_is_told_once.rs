@@ -40,3 +40,30 @@ async fn an_end_is_told_at_its_instant_and_not_before() {
     let told: String = installation.database.ask(told).await;
     assert_eq!(told.parse::<chrono::DateTime<chrono::Utc>>().unwrap(), row.expires_at);
 }
+
+/// Makes the first event of a stream unreadable, or readable again: no command can.
+async fn rewrite(installation: &Installation, id: &str, payload: &str) {
+    let payload = payload.replace('\'', "''");
+    let sql = format!(
+        "alter table events disable trigger events_are_immutable;
+         update events set payload = '{payload}' where aggregate_id = '{id}' and sequence = 1;
+         alter table events enable always trigger events_are_immutable"
+    );
+    installation.database.as_owner(&sql).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_holds_up_nothing_else() {
+    let installation = Installation::new().await;
+    let node = installation.node();
+    let market = Market::open(&node).await;
+    market.approved_request().await;
+    let poison = market.alice.generates_key(&market.policy, "poison").await.unwrap().id;
+    for label in ["one", "two"] {
+        market.alice.generates_key(&market.policy, label).await.unwrap();
+    }
+    rewrite(&installation, &poison, "{}").await;
+    let late = commands::now() + TimeDelta::days(200);
+    node.tell_expired(late).await.unwrap();
+    assert_eq!(installation.database.ask::<i64>(TOLD).await, 2);
+}
