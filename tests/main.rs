@@ -13,6 +13,7 @@ mod device;
 mod embedded_postgres;
 mod expiring_items;
 mod extractor;
+mod followers;
 mod forged_tokens;
 mod ftm_chip;
 mod graphql_over_http;
