@@ -3,7 +3,7 @@
 
 use crate::event_store::StreamId;
 use crate::follower::{Schedule, park_poison, release_asked, unharmed};
-use crate::{Commands, Request, Result, input, now};
+use crate::{Commands, Error, Request, Result, input, now};
 use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
@@ -100,6 +100,7 @@ impl Commands {
         let key = format!("{}/{id}", expiring.table);
         match unharmed((expiring.tell)(self, id, now)).await {
             Ok(()) => Ok(true),
+            Err(Error::Conflict) => Ok(false), // it is due again with the next turn
             Err(problem) => {
                 park_poison(self.store().pool(), FOLLOWER, &key, problem).await?;
                 Ok(false)
