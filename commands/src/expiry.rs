@@ -2,7 +2,7 @@
 //! is told by its own `expires_at`, whether this runs or not.
 
 use crate::event_store::StreamId;
-use crate::follower::{Schedule, park_poison, release_asked, unharmed};
+use crate::follower::{Schedule, park, poison, release_asked, unharmed};
 use crate::{Commands, Error, Request, Result, input, now};
 use chrono::{DateTime, Utc};
 use domain::Finding;
@@ -19,8 +19,9 @@ use domain::trust_certificate::TrustCertificate;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
+use std::error::Error as StdError;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{error, warn};
 
 /// Its name among the followers.
 const FOLLOWER: &str = "expiry";
@@ -102,7 +103,9 @@ impl Commands {
             Ok(()) => Ok(true),
             Err(Error::Conflict) => Ok(false), // it is due again with the next turn
             Err(problem) => {
-                park_poison(self.store().pool(), FOLLOWER, &key, problem).await?;
+                let Some(reason) = poison(&problem) else { return Err(problem) };
+                error!(key, reason, problem = &problem as &dyn StdError, "a key is parked");
+                park(self.store().pool(), FOLLOWER, &key, reason).await?;
                 Ok(false)
             }
         }

@@ -14,7 +14,7 @@ mod replay;
 mod schedule;
 mod turn;
 
-pub(crate) use parking::{park_poison, release_asked};
+pub(crate) use parking::{park, release_asked};
 
 pub use lease::{Checkpoint, Lease};
 pub use replay::ReplayParked;
@@ -114,7 +114,7 @@ pub fn stream(event: &LogRow) -> String {
 }
 
 /// Why an error is poison: a code. `None` for what passes by itself.
-fn poison(problem: &Error) -> Option<&'static str> {
+pub(crate) fn poison(problem: &Error) -> Option<&'static str> {
     match problem {
         Error::Unavailable | Error::OutcomeUnknown | Error::Conflict => None,
         Error::Refused(findings) => Some(findings.first().map_or("REFUSED", |it| it.code)),

@@ -1,12 +1,9 @@
 //! Where keys wait of which something could not be done.
 
-use super::poison;
-use crate::{Error, Result};
+use crate::Result;
 use projections::log::{LogRow, at};
 use sqlx::{PgConnection, PgExecutor};
 use std::collections::BTreeSet;
-use std::error::Error as StdError;
-use tracing::error;
 
 /// How many keys are replayed in one turn.
 const KEYS: i64 = 20;
@@ -24,7 +21,7 @@ pub(super) async fn parked(
 }
 
 /// Parks a key, or leaves it parked for another reason.
-pub(super) async fn park(
+pub(crate) async fn park(
     db: impl PgExecutor<'_>,
     follower: &str,
     key: &str,
@@ -35,22 +32,6 @@ pub(super) async fn park(
                on conflict (follower, key) do update set reason = $3, replay = false";
     sqlx::query(sql).bind(follower).bind(key).bind(reason).execute(db).await?;
     Ok(())
-}
-
-/// Parks what poisoned its key; what passes by itself is handed back.
-pub(crate) async fn park_poison(
-    db: impl PgExecutor<'_>,
-    follower: &str,
-    key: &str,
-    problem: Error,
-) -> Result<()> {
-    match poison(&problem) {
-        Some(reason) => {
-            error!(follower, reason, problem = &problem as &dyn StdError, "a key is parked");
-            park(db, follower, key, reason).await
-        }
-        None => Err(problem),
-    }
 }
 
 /// Lets events wait behind their keys.
