@@ -125,11 +125,11 @@ async fn an_effect_that_fails_for_now_leaves_no_trace_and_is_tried_again() {
 async fn what_leaves_the_database_can_come_twice_and_is_known_by_its_name() {
     let (_installation, here, _) = with_events().await;
     let received = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let receiver = received.clone();
+    let outside = received.clone();
     let sends = Follower {
         effect: Box::new(move |_, events| {
-            let first = receiver.lock().unwrap().is_empty();
-            receiver.lock().unwrap().extend(events.iter().map(|it| it.stored().leaf_hash()));
+            let first = outside.lock().unwrap().is_empty();
+            outside.lock().unwrap().extend(events.iter().map(|it| it.stored().leaf_hash()));
             async move { if first { Err(Error::OutcomeUnknown) } else { Ok(()) } }.boxed()
         }),
         ..copyist()
