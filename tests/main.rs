@@ -15,6 +15,7 @@ mod doctor;
 mod embedded_postgres;
 mod expiring_items;
 mod extractor;
+mod followers;
 mod forged_tokens;
 mod ftm_chip;
 mod graphql_over_http;

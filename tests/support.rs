@@ -4,6 +4,7 @@ pub mod actors;
 pub mod certificates;
 pub mod commands;
 pub mod database;
+pub mod followers;
 pub mod http;
 pub mod jwk;
 pub mod oidc_provider;

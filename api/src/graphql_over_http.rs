@@ -11,7 +11,7 @@ mod parameters;
 mod persisted_queries;
 mod refusal;
 
-pub use media_type::MediaType;
+pub use media_type::{MediaType, accepts};
 pub use persisted_queries::PersistedQueries;
 pub use refusal::Refusal;
 
@@ -30,7 +30,6 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::{Extension, Json};
 use commands::Error;
-use media_type::accepts_html;
 use parameters::Parameters;
 use serde_json::json;
 use tracing::{Instrument as _, info_span};
@@ -58,7 +57,7 @@ pub async fn graphql(
 }
 
 fn asks_for_a_page(head: &Parts) -> bool {
-    head.method == Method::GET && head.uri.query().is_none() && accepts_html(&head.headers)
+    head.method == Method::GET && head.uri.query().is_none() && accepts(&head.headers, "text/html")
 }
 
 /// The client's own, where it is short and plain, or a new one.

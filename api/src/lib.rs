@@ -31,6 +31,7 @@ mod descriptions;
 mod device;
 mod entity;
 mod expiring;
+mod follower;
 mod ftm_chip;
 mod graphql_over_http;
 mod history;

@@ -4,9 +4,9 @@ use crate::descriptions::described;
 use crate::limits::MAX_NESTING;
 use crate::subscription::Subscription;
 use crate::{
-    api_key, certificate, consent, dashboard, device, expiring, extractor, ftm_chip, history, me,
-    misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
-    reference, sbi, search, trust_certificate,
+    api_key, certificate, consent, dashboard, device, expiring, extractor, follower, ftm_chip,
+    history, me, misp_license, oidc_client, partner, policy, policy_group, policy_request, preview,
+    proposal, reference, sbi, search, trust_certificate,
 };
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 
@@ -34,6 +34,7 @@ pub struct Query(
     dashboard::DashboardQuery,
     search::SearchQuery,
     history::HistoryQuery,
+    follower::FollowerQuery,
     preview::PreviewQuery,
 );
 
@@ -54,6 +55,7 @@ pub struct Mutation(
     proposal::ProposalMutation,
     consent::ConsentMutation,
     oidc_client::OidcClientMutation,
+    follower::FollowerMutation,
 );
 
 /// The schema of this program.

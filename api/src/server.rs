@@ -2,6 +2,7 @@
 
 mod client_address;
 mod listener;
+mod metrics;
 mod rate_limit;
 
 pub use rate_limit::RateLimit;
@@ -19,16 +20,21 @@ use axum::routing::get;
 use axum::{Json, Router};
 use client_address::client_address;
 use commands::Commands;
+use projections::follower::Row;
 use rate_limit::network;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tower_http::cors::CorsLayer;
 
 /// How long a browser may remember what it was told before a request of another origin.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(1);
+
+/// How long the database may take to say how it is.
+const READ_TIME: Duration = Duration::from_secs(2);
 
 /// What every request needs.
 #[derive(Clone)]
@@ -66,6 +72,7 @@ fn routes(node: Node) -> Router {
     guarded
         .route("/healthz", get(|| async { "alive" }))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics::metrics))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here.") })
         .method_not_allowed_fallback(|| async {
             error(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Use another method.")
@@ -116,14 +123,15 @@ async fn options() -> Response {
 }
 
 /// Ready while events can be appended, read tables are this program's, and the tokens of at least
-/// one issuer can be verified.
+/// one issuer can be verified. Followers are shown, and have no say in it: a node that answers is of use
+/// while one of them lags.
 async fn readyz(State(node): State<Node>) -> Response {
     let health = *node.commands.store().health().borrow();
-    let read = sqlx::query("select 1").execute(node.commands.store().pool());
-    let answered = tokio::time::timeout(Duration::from_secs(2), read).await;
+    let followers = projections::follower::all(node.commands.store().pool());
+    let followers = timeout(READ_TIME, followers).await.ok().and_then(Result::ok);
     let issuers = node.issuers.states();
     let trusts = issuers.iter().any(|issuer| issuer.usable);
-    let ready = health.ready && matches!(answered, Ok(Ok(_))) && trusts;
+    let ready = health.ready && followers.is_some() && trusts;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
         "ready": ready,
@@ -131,8 +139,19 @@ async fn readyz(State(node): State<Node>) -> Response {
         "epoch": health.epoch,
         "stopped": health.stopped,
         "issuers": issuers,
+        "followers": followers.unwrap_or_default().iter().map(shown).collect::<Vec<_>>(),
     });
     (status, Json(body)).into_response()
+}
+
+fn shown(follower: &Row) -> Value {
+    json!({
+        "name": follower.name,
+        "lag": follower.lag,
+        "heartbeatAge": follower.heartbeat_age,
+        "parkedKeys": follower.parked_keys,
+        "stopped": follower.stopped,
+    })
 }
 
 /// An error of the transport, in the form of GraphQL's own.

@@ -2,7 +2,8 @@
 //! is told by its own `expires_at`, whether this runs or not.
 
 use crate::event_store::StreamId;
-use crate::{Commands, Request, Result, input, now};
+use crate::follower::{Schedule, park, poison, release_asked, unharmed};
+use crate::{Commands, Error, Request, Result, input, now};
 use chrono::{DateTime, Utc};
 use domain::Finding;
 use domain::actor::Actor;
@@ -18,9 +19,12 @@ use domain::trust_certificate::TrustCertificate;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
+use std::error::Error as StdError;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{error, warn};
 
+/// Its name among the followers.
+const FOLLOWER: &str = "expiry";
 /// How often the read tables are asked; one statement over their indexes.
 const EVERY: Duration = Duration::from_secs(1);
 /// How many are told in one turn.
@@ -28,7 +32,8 @@ const BATCH: i64 = 1_000;
 /// Commands that are under way at once: as many as make full batches.
 const AT_ONCE: usize = 64;
 
-/// Something has expired. Repeating it tells nothing twice, so several nodes do no harm.
+/// Something has expired. Repeating it tells nothing twice, so a node that has lost its lease does no
+/// harm.
 #[derive(Debug, Serialize)]
 struct Expire;
 input!(Expire, "expire", system);
@@ -63,25 +68,47 @@ const EXPIRING: &[Expiring] = &[
 ];
 
 impl Commands {
-    /// Tells what expires, as long as it runs.
+    /// Tells what expires, as long as it runs and while it is this node's turn.
     pub async fn watch_expiry(&self) {
-        let mut turn = tokio::time::interval(EVERY);
+        let mut schedule = Schedule::new(FOLLOWER, EVERY);
+        let pool = self.store().pool();
         loop {
-            turn.tick().await;
-            if let Err(problem) = self.tell_expired(now()).await {
+            schedule.next(pool).await;
+            if let Err(problem) = schedule.keep(pool, self.tell_expired(now())).await {
                 warn!(%problem, "what has expired was not told");
             }
         }
     }
 
     /// Tells what has expired by `now` and was not told yet, the oldest first and at most 1,000 at a
-    /// time. How much that was.
+    /// time. How much that was. What cannot be told is parked and holds up nothing else.
     pub async fn tell_expired(&self, now: DateTime<Utc>) -> Result<usize> {
+        release_asked(self.store().pool(), FOLLOWER).await?;
         let due = self.due(now).await?.into_iter();
-        let telling: Vec<_> = due.map(|(expiring, id)| (expiring.tell)(self, id, now)).collect();
-        let told = telling.len();
-        stream::iter(telling).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-        Ok(told)
+        let telling: Vec<_> =
+            due.map(|(expiring, id)| self.tell_or_park(expiring, id, now)).collect();
+        let told = stream::iter(telling).buffer_unordered(AT_ONCE);
+        told.try_fold(0, async |sum, told| Ok(sum + usize::from(told))).await
+    }
+
+    /// Whether it was told.
+    async fn tell_or_park(
+        &self,
+        expiring: &Expiring,
+        id: String,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let key = format!("{}/{id}", expiring.table);
+        match unharmed((expiring.tell)(self, id, now)).await {
+            Ok(()) => Ok(true),
+            Err(Error::Conflict) => Ok(false), // it is due again with the next turn
+            Err(problem) => {
+                let Some(reason) = poison(&problem) else { return Err(problem) };
+                error!(key, reason, problem = &problem as &dyn StdError, "a key is parked");
+                park(self.store().pool(), FOLLOWER, &key, reason).await?;
+                Ok(false)
+            }
+        }
     }
 
     async fn due(&self, now: DateTime<Utc>) -> Result<Vec<(&'static Expiring, String)>> {
@@ -112,5 +139,9 @@ fn due_sql() -> Option<String> {
         format!("select '{table}', id, next_expiry from read.{table} where next_expiry <= $1")
     });
     let all = tables.reduce(|all, table| format!("{all} union all {table}"))?;
-    Some(format!("select * from ({all}) as due(table_name, id, at) order by at limit $2"))
+    Some(format!(
+        "select table_name, id from ({all}) as due(table_name, id, at) where not exists \
+         (select from parked_keys where follower = '{FOLLOWER}' and key = table_name || '/' || id) \
+         order by at limit $2"
+    ))
 }

@@ -10,6 +10,7 @@ pub mod device;
 pub mod event_store;
 pub mod expiry;
 pub mod extractor;
+pub mod follower;
 pub mod ftm_chip;
 pub mod installation;
 pub mod keys;

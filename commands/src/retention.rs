@@ -1,5 +1,6 @@
 //! What is kept for a while only.
 
+use crate::follower::Schedule;
 use crate::{Commands, Result};
 use std::time::Duration;
 use tracing::warn;
@@ -8,13 +9,14 @@ use tracing::warn;
 const EVERY: Duration = Duration::from_hours(1);
 
 impl Commands {
-    /// Removes idempotency keys after 30 days and origins of requests after 90, for ever. Harmless
-    /// on several nodes at once.
+    /// Removes idempotency keys after 30 days and origins of requests after 90, for ever and while it
+    /// is this node's turn.
     pub async fn forget_what_has_expired(&self) {
-        let mut turn = tokio::time::interval(EVERY);
+        let mut schedule = Schedule::new("retention", EVERY);
+        let pool = self.store().pool();
         loop {
-            turn.tick().await;
-            if let Err(problem) = self.forget().await {
+            schedule.next(pool).await;
+            if let Err(problem) = schedule.keep(pool, self.forget()).await {
                 warn!(%problem, "old rows were not removed");
             }
         }

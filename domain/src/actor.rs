@@ -229,6 +229,8 @@ pub enum Operation {
     DeactivateOidcClient,
     ReadOidcClient,
     ReadHistory,
+    ReplayParked,
+    ReadFollower,
 }
 
 /// On whose things a role may do something.
@@ -311,6 +313,7 @@ fn is_read(operation: Operation) -> bool {
             | ReadConsent
             | ReadOidcClient
             | ReadHistory
+            | ReadFollower
     )
 }
 

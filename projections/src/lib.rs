@@ -10,6 +10,7 @@ pub mod device;
 pub mod expiring;
 pub mod extractor;
 pub mod fold;
+pub mod follower;
 pub mod ftm_chip;
 pub mod held;
 pub mod history;

@@ -150,6 +150,12 @@ pub async fn after(db: impl PgExecutor<'_>, position: i64, limit: i64) -> Result
     Ok(sqlx::query_as(&sql).bind(position).bind(limit).fetch_all(db).await?)
 }
 
+/// The rows at these positions, in order.
+pub async fn at(db: impl PgExecutor<'_>, positions: &[i64]) -> Result<Vec<LogRow>> {
+    let sql = format!("select {COLUMNS} from events where position = any($1) order by position");
+    Ok(sqlx::query_as(&sql).bind(positions).fetch_all(db).await?)
+}
+
 /// The rows of many streams of one noun, each stream in order.
 pub async fn streams(
     db: impl PgExecutor<'_>,

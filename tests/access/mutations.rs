@@ -56,6 +56,7 @@ pub fn mutations(things: &Things) -> Vec<Mutation> {
         of_keys(things),
         of_makers(things),
         of_proposals_and_consents(things),
+        of_followers(),
     ]
     .concat();
     let mutation = |(name, not_found, input)| {
@@ -250,6 +251,11 @@ fn of_proposals_and_consents(Things { proposal, .. }: &Things) -> Vec<Row> {
         ("giveConsent", "CONSENT_NOT_FOUND", given),
         ("withdrawConsent", "CONSENT_NOT_FOUND", json!({"expectedVersion": UNSEEN})),
     ]
+}
+
+/// Followers belong to nobody, so there are no strangers to them.
+fn of_followers() -> Vec<Row> {
+    vec![("replayParked", "", json!({"follower": ""}))]
 }
 
 /// The input for an existing thing, in a version that nobody has seen.

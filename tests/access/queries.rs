@@ -98,8 +98,8 @@ pub fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
 
 fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
     use Operation::{
-        ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadHistory, ReadIssuingCertificate,
-        ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
+        ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadFollower, ReadHistory,
+        ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
     let Things { credential_partner, credential_request, .. } = things;
@@ -165,6 +165,7 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             format!("history({history} \"{partner}\"}}) {{ nodes {{ id }} }}"),
             partner,
         ),
+        ("followers", ReadFollower, "followers { name }".into(), "expiry"),
     ];
     let rows = rows.map(|(name, operation, text, shows)| {
         (name, operation, format!("{{ {text} }}"), shows.to_owned())

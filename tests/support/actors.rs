@@ -9,6 +9,7 @@ use ::commands::api_key::{DeactivateApiKey, GenerateApiKey, RotateApiKey, SetApi
 use ::commands::consent::{GiveConsent, WithdrawConsent};
 use ::commands::device::{DeactivateDevice, RejectDevice};
 use ::commands::extractor::{CreateExtractor, DeleteExtractor};
+use ::commands::follower::ReplayParked;
 use ::commands::ftm_chip::{DeactivateFtmChip, RejectFtmChip};
 use ::commands::misp_license::{
     DeactivateMispLicense, GenerateMispLicense, RotateMispLicense, SetMispLicenseExpiry,
@@ -638,11 +639,22 @@ impl Person {
         self.node.rotate_api_key(&self.request(), &input).await
     }
 
+    /// Lets a follower try again what it has parked: one key, or all.
+    pub async fn replays(&self, follower: &str, key: Option<String>) -> Result<()> {
+        let input = ReplayParked { follower: follower.to_owned(), key };
+        self.node.replay_parked(&self.request(), &input).await
+    }
+
     /// Lets a key end in so many days.
     pub async fn lets_key_end_in(&self, key: &str, days: i64) -> Result<Done> {
+        self.lets_key_end_at(key, ::commands::now() + TimeDelta::days(days)).await
+    }
+
+    /// Lets a key end at an instant.
+    pub async fn lets_key_end_at(&self, key: &str, expires_at: DateTime<Utc>) -> Result<Done> {
         let input = SetApiKeyExpiry {
             api_key_id: key.into(),
-            expires_at: ::commands::now() + TimeDelta::days(days),
+            expires_at,
             idempotency_key: self.idempotency_key.clone(),
             expected_version: self.expected_version,
         };

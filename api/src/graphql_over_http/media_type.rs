@@ -44,10 +44,10 @@ impl MediaType {
     }
 }
 
-/// Whether a browser asks for a page to show.
-pub fn accepts_html(headers: &HeaderMap) -> bool {
+/// Whether a client names this media type among those that it takes.
+pub fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|it| it.to_str().ok());
-    accept.flat_map(ranges).any(|(range, quality)| range == "text/html" && quality > 0)
+    accept.flat_map(ranges).any(|(range, quality)| range == media_type && quality > 0)
 }
 
 /// Whether the body is JSON in UTF-8. Nothing that a page can send without asking first is

@@ -1,0 +1,45 @@
+//! Trying again what is parked. It is no event: nothing that the log tells has happened by it, and
+//! a copy of the log in another place has other followers with other troubles.
+
+use crate::{Commands, Error, Request, Result};
+use async_graphql::InputObject;
+use domain::actor::Operation;
+use tracing::info;
+
+/// Lets a follower try again, in order, what it has parked, and go on where it has stopped.
+#[derive(Debug, Clone, InputObject)]
+#[graphql(name = "ReplayParkedInput")]
+pub struct ReplayParked {
+    /// The follower's name.
+    pub follower: String,
+    /// Which of its parked keys, such as `api_key/01a2…`; all of them, and a follower that has
+    /// stopped goes on, when absent.
+    pub key: Option<String>,
+}
+
+impl Commands {
+    /// Asks whoever works for the follower to try again with its next turn. Repeating it, and a key
+    /// that is not parked, change nothing.
+    pub async fn replay_parked(&self, request: &Request, input: &ReplayParked) -> Result<()> {
+        if !request.actor.may_on_any(Operation::ReplayParked) {
+            return Err(Error::Forbidden);
+        }
+        let ReplayParked { follower, key } = input;
+        let sql = "update followers set stopped = case when $2::text is null then null else stopped end \
+                   where name = $1";
+        let query = sqlx::query(sql).bind(follower).bind(key);
+        let mut db = self.store().pool().begin().await?;
+        if query.execute(&mut *db).await?.rows_affected() == 0 {
+            let message = "There is no such follower.";
+            return Err(Error::refused("FOLLOWER_NOT_FOUND", "follower", message));
+        }
+        let sql =
+            "update parked_keys set replay = true where follower = $1 and key = coalesce($2, key)";
+        let asked = sqlx::query(sql).bind(follower).bind(key).execute(&mut *db).await?;
+        db.commit().await?;
+        let keys = asked.rows_affected();
+        let correlation_id = &request.correlation_id;
+        info!(follower, keys, correlation_id, "parked keys are to be tried again");
+        Ok(())
+    }
+}
