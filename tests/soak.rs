@@ -19,6 +19,7 @@ mod wish;
 mod world;
 mod writer;
 
+use crate::support::until;
 use ::commands::Commands;
 use ::commands::event_store::{EventStore, Limits};
 use ::commands::keys::Keys;
@@ -47,12 +48,20 @@ use writer::{Scene, Writer};
 
 /// How many rounds or seconds: what `./dev soak` was told, or a few.
 pub fn size(few: u64) -> u64 {
-    std::env::var("PMS_SOAK_SIZE").map_or(few, |size| size.parse().unwrap())
+    std::env::var("SOAK_SIZE").map_or(few, |size| size.parse().unwrap())
 }
 
 /// The same seed draws the same wishes and moments; what comes of them is another matter.
 fn seed() -> u64 {
-    std::env::var("PMS_SOAK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
+    std::env::var("SOAK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
+}
+
+/// How long something was away, from the moment at which it was struck.
+pub struct Comeback {
+    /// Until `/readyz` said so.
+    ready: Duration,
+    /// Until somebody, who may be at another node, was acknowledged a command.
+    acknowledged: Duration,
 }
 
 pub struct Rig {
@@ -62,8 +71,7 @@ pub struct Rig {
     pub nodes: Vec<Node>,
     scene: Arc<Scene>,
     writers: Vec<JoinHandle<History>>,
-    /// How long each comeback took.
-    comebacks: Vec<Duration>,
+    comebacks: Vec<Comeback>,
     folder: TempDir,
 }
 
@@ -93,7 +101,9 @@ impl Rig {
             tokio::spawn(Writer { name, client, rng, scene, history }.work())
         });
         let writers = writers.collect();
-        Self { name, rng, postgres, nodes, scene, writers, comebacks: vec![], folder }
+        let rig = Self { name, rng, postgres, nodes, scene, writers, comebacks: vec![], folder };
+        rig.people_get_on().await;
+        rig
     }
 
     /// Lets people work for a time drawn by chance.
@@ -107,16 +117,22 @@ impl Rig {
         self.rng.usize(..one_in) == 0
     }
 
-    /// Waits until a node takes commands again, and says so.
-    pub async fn comes_back(&mut self, node: usize, progress: &str) {
-        let took = self.nodes[node].ready().await;
-        self.comebacks.push(took);
-        let acknowledged = self.scene.acknowledged.load(Ordering::Relaxed);
-        eprintln!(
-            "soak {}: {progress}, {acknowledged} commands acknowledged, ready again in {} ms",
-            self.name,
-            took.as_millis()
-        );
+    /// Waits until a node that was struck takes commands again, and says so.
+    pub async fn comes_back(&mut self, node: usize, struck: Instant, progress: &str) {
+        self.nodes[node].ready().await;
+        let ready = struck.elapsed();
+        let count = self.people_get_on().await;
+        self.comebacks.push(Comeback { ready, acknowledged: struck.elapsed() });
+        let (name, ready) = (self.name, ready.as_millis());
+        eprintln!("soak {name}: {progress}, {count} commands acknowledged, ready after {ready} ms");
+    }
+
+    /// Waits until somebody is acknowledged a command: how many were by then. So nothing is killed
+    /// that nobody uses.
+    async fn people_get_on(&self) -> usize {
+        let acknowledged = || self.scene.acknowledged.load(Ordering::Relaxed);
+        let before = acknowledged();
+        until(async || (acknowledged() > before).then(acknowledged)).await
     }
 
     /// Lets people finish, and holds what is stored against what they were answered.

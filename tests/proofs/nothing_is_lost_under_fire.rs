@@ -17,7 +17,8 @@ async fn when_pms_is_killed_at_any_moment() {
     let rounds = size(4);
     let mut rig = Rig::start("kill", 1, WRITERS).await;
     for round in 1..=rounds {
-        rig.some_time(Duration::from_millis(200)..Duration::from_millis(1500)).await;
+        rig.some_time(Duration::ZERO..Duration::from_millis(2500)).await;
+        let struck = Instant::now();
         rig.nodes[0].kill().await;
         rig.nodes[0].start();
         if rig.chance(8) {
@@ -25,7 +26,7 @@ async fn when_pms_is_killed_at_any_moment() {
             rig.nodes[0].kill().await; // while it starts
             rig.nodes[0].start();
         }
-        rig.comes_back(0, &format!("{round} of {rounds} kills")).await;
+        rig.comes_back(0, struck, &format!("{round} of {rounds} kills")).await;
     }
     rig.is_right().await;
 }
@@ -35,9 +36,10 @@ async fn when_postgresql_is_stopped_at_once() {
     let rounds = size(2);
     let mut rig = Rig::start("postgres", 1, WRITERS).await;
     for round in 1..=rounds {
-        rig.some_time(Duration::from_millis(500)..Duration::from_millis(2500)).await;
+        rig.some_time(Duration::ZERO..Duration::from_secs(4)).await;
+        let struck = Instant::now();
         rig.postgres.stop_at_once().await;
-        rig.comes_back(0, &format!("{round} of {rounds} stops")).await;
+        rig.comes_back(0, struck, &format!("{round} of {rounds} stops")).await;
     }
     rig.is_right().await;
 }
@@ -50,6 +52,7 @@ async fn over_a_long_day_with_restarts() {
     let (begin, day) = (Instant::now(), Duration::from_secs(seconds));
     while begin.elapsed() < day {
         rig.some_time(day / 40..(day / 4).min(Duration::from_secs(20))).await;
+        let struck = Instant::now();
         match rig.rng.u8(..3) {
             0 => rig.nodes[0].stop().await,
             1 => rig.nodes[0].kill().await,
@@ -59,7 +62,7 @@ async fn over_a_long_day_with_restarts() {
             rig.nodes[0].start();
         }
         let after = format!("{} of {seconds} s", begin.elapsed().as_secs());
-        rig.comes_back(0, &after).await;
+        rig.comes_back(0, struck, &after).await;
     }
     rig.is_right().await;
 }
@@ -72,11 +75,11 @@ async fn when_one_of_two_nodes_behind_a_balancer_is_killed_again_and_again() {
     let every = (day / 3).min(Duration::from_secs(10));
     while begin.elapsed() < day {
         rig.some_time(every..every).await;
-        let node = rig.rng.usize(..2);
+        let (node, struck) = (rig.rng.usize(..2), Instant::now());
         rig.nodes[node].kill().await;
         rig.nodes[node].start();
         let after = format!("{} of {seconds} s", begin.elapsed().as_secs());
-        rig.comes_back(node, &after).await;
+        rig.comes_back(node, struck, &after).await;
     }
     rig.is_right().await;
 }

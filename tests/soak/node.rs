@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
 /// Below those that a system gives to outgoing connections, one of which could take the place of a
@@ -29,7 +28,7 @@ impl Node {
         let place = folder.join(format!("node{number}"));
         fs::create_dir(&place).unwrap();
         let (port, log) = (free_port(rng), place.join("log"));
-        let mut command = Command::new(program());
+        let mut command = Command::new(program(folder));
         command.arg("serve").env_remove("PMS_OWNER_DATABASE_URL").kill_on_drop(true);
         command.env("DATABASE_URL", database).env("PMS_KEY_DIR", folder.join("keys"));
         command.env("PMS_DATA_DIR", &place).env("PMS_LISTEN", format!("127.0.0.1:{port}"));
@@ -59,9 +58,9 @@ impl Node {
         self.process.is_some()
     }
 
-    /// Waits until it takes commands; how long that took.
-    pub async fn ready(&mut self) -> Duration {
-        let (begin, url) = (Instant::now(), format!("{}/readyz", self.url()));
+    /// Waits until it takes commands.
+    pub async fn ready(&mut self) {
+        let url = format!("{}/readyz", self.url());
         until(async || {
             let ended = self.process.as_mut().and_then(|it| it.try_wait().unwrap());
             let log = || fs::read_to_string(&self.log).unwrap_or_default();
@@ -69,7 +68,6 @@ impl Node {
             reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success())
         })
         .await;
-        begin.elapsed()
     }
 
     /// Takes the process away, wherever it is.
@@ -95,10 +93,21 @@ fn free_port(rng: &mut fastrand::Rng) -> u16 {
     std::iter::repeat_with(|| rng.u16(PORTS)).find(free).unwrap()
 }
 
-/// The program that is tested: as `cargo build` makes it, and as it is now.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
+/// The program that is tested, as it is when the run begins: a later build puts another file in the
+/// place of this one.
+fn program(folder: &Path) -> PathBuf {
+    let own = folder.join("pms");
+    if !own.exists() {
+        let built = built();
+        fs::hard_link(built, &own).or_else(|_| fs::copy(built, &own).map(drop)).unwrap();
+    }
+    own
+}
+
+/// Makes the program, where it is not current.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
         let here = std::env::current_exe().unwrap(); // <target>/debug/deps/acceptance-…
         let target = here.ancestors().nth(3).unwrap();
         let mut cargo = std::process::Command::new(env!("CARGO"));

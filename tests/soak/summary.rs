@@ -1,11 +1,12 @@
 //! The figures of a run.
 
+use super::Comeback;
 use super::history::{Attempt, Command, History, Outcome};
 use super::stored::Stored;
 use std::time::Duration;
 
 /// Says what was done, what got in its way, and how long that lasted.
-pub fn print(name: &str, history: &History, stored: &Stored, comebacks: &[Duration]) {
+pub fn print(name: &str, history: &History, stored: &Stored, comebacks: &[Comeback]) {
     let commands = &history.commands;
     let attempts = || commands.iter().flat_map(|command| &command.attempts);
     let met = |kind: fn(&Outcome) -> bool| {
@@ -20,7 +21,7 @@ pub fn print(name: &str, history: &History, stored: &Stored, comebacks: &[Durati
         "soak {name}: {} commands in {} s: {granted} acknowledged, {refused} refused\n  \
          {} events; {} attempts, {} repetitions of what was granted, {} reads\n  \
          {} commands met an unknown outcome, {} UNAVAILABLE; {} not known in the end\n  \
-         {} comebacks, ready again in {} ms (half of them), {} ms (longest)",
+         {} comebacks: {}",
         commands.len(),
         end.as_secs(),
         stored.events.len(),
@@ -31,13 +32,17 @@ pub fn print(name: &str, history: &History, stored: &Stored, comebacks: &[Durati
         met(|it| matches!(it, Outcome::Unavailable)),
         commands.iter().filter(|it| !it.is_known()).count(),
         comebacks.len(),
-        median(comebacks).as_millis(),
-        comebacks.iter().max().copied().unwrap_or_default().as_millis(),
+        times(comebacks),
     );
 }
 
-fn median(times: &[Duration]) -> Duration {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+fn times(comebacks: &[Comeback]) -> String {
+    let of = |time: fn(&Comeback) -> Duration| {
+        let mut times: Vec<u128> = comebacks.iter().map(|it| time(it).as_millis()).collect();
+        times.sort_unstable();
+        let half = times.get(times.len() / 2).copied().unwrap_or_default();
+        format!("{half} ms (median), {} ms (longest)", times.last().copied().unwrap_or_default())
+    };
+    let (ready, acknowledged) = (of(|it| it.ready), of(|it| it.acknowledged));
+    format!("ready after {ready}; the next command acknowledged after {acknowledged}")
 }
