@@ -40,6 +40,7 @@ mod sbi;
 mod schema_is_current;
 mod schema_is_described;
 mod search;
+mod soak;
 mod sockets;
 mod stored_events;
 mod subscription;

@@ -1,7 +1,7 @@
 //! PostgreSQL goes away and comes back.
 
 use crate::support::actors::{admin, policy_manager};
-use crate::support::commands::Installation;
+use crate::support::commands::{Installation, wait_for_submissions};
 use crate::support::http::App;
 use crate::support::until;
 use commands::event_store::{EventStore, Limits};
@@ -45,6 +45,26 @@ async fn a_lost_database_is_told_clearly_and_found_again_without_a_restart() {
     let names = app.admin().asks("{ policyGroups { nodes { name } } }", json!({})).await;
     let expected = json!({"policyGroups": {"nodes": [{"name": "after"}, {"name": "before"}]}});
     assert_eq!(*names.data(), expected);
+}
+
+#[tokio::test]
+async fn a_database_that_is_lost_after_the_commit_is_never_told_as_nothing_stored() {
+    let installation = Installation::new().await;
+    let node = installation.node();
+    let app = App::over(installation, node).await;
+    let database = &app.installation.database;
+    let log = database.lock_the_log().await;
+    let input = json!({"name": "Banking", "description": "d"});
+    let manager = app.policy_manager();
+    let wish = manager.does("createPolicyGroup", input, "policyGroup { id }");
+    let director = async {
+        wait_for_submissions(&app.node, 1).await;
+        drop(app.node.store().pool().close()); // from here on nothing is read, but the appender writes
+        log.release().await;
+    };
+    let (answer, ()) = tokio::join!(wish, director);
+    assert_eq!(answer.codes(), ["OUTCOME_UNKNOWN"], "{answer:?}");
+    assert_eq!(database.ask::<i64>("select count(*) from events").await, 1);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod history_is_append_only;
 mod lists_cost_no_statement_per_row;
 mod names_have_one_holder;
 mod nothing_acknowledged_is_lost;
+mod nothing_is_lost_under_fire;
 mod one_batch_is_many_decisions;
 mod one_fault_harms_nobody_else;
 mod personal_data_stays_out_of_the_log;

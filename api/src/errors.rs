@@ -4,6 +4,7 @@
 //! with its correlation id, and never shown.
 
 use crate::caller::caller;
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError, SimpleObject, Value};
 use commands::Error;
 use domain::Finding;
@@ -58,6 +59,18 @@ pub fn answer<T>(
         ctx.add_error(error);
     }
     Err(resolver_error(ctx, &last.unwrap_or_else(fault)))
+}
+
+/// The same for what is read. A mutation reads what its command has left: where the database goes away
+/// in between, the answer is missing and the wish is granted all the same. Only the command itself
+/// can say that nothing was stored.
+pub fn read<T>(ctx: &Context<'_>, outcome: std::result::Result<T, impl Into<Error>>) -> Result<T> {
+    let after_a_command = ctx.query_env.operation.node.ty == OperationType::Mutation;
+    let told = |error: Error| match error {
+        Error::Unavailable if after_a_command => Error::OutcomeUnknown,
+        other => other,
+    };
+    answer(ctx, outcome.map_err(|error| told(error.into())))
 }
 
 /// A finding as the error of one resolver; what other resolvers answer is given all the same.

@@ -1,7 +1,7 @@
 //! One row of a noun: as it is, as it was, and as a command left it.
 
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::{Result, answer, read};
 use crate::scalars::{AsOf, Position};
 use async_graphql::Context;
 use commands::{Done, Error};
@@ -10,7 +10,7 @@ use projections::fold::{Fold, find, find_at};
 /// The row with this id, now or at a point in the past.
 pub async fn one<R: Fold>(ctx: &Context<'_>, id: &str, as_of: Option<AsOf>) -> Result<Option<R>> {
     let pool = caller(ctx).pool();
-    answer(
+    read(
         ctx,
         match as_of {
             None => find(pool, id).await,

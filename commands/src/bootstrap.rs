@@ -1,5 +1,6 @@
 //! What every new system starts with: the default policy groups and policies. Running it again
-//! changes nothing.
+//! changes nothing, nor does running it twice at once: several nodes may start on an empty log, and
+//! the idempotency keys let one of them create what the others then find.
 
 use crate::policy::{CreatePolicy, PublishPolicy};
 use crate::policy_group::CreatePolicyGroup;
@@ -40,7 +41,7 @@ fn group_input(group: &DefaultGroup) -> CreatePolicyGroup {
     CreatePolicyGroup {
         name: group.name.to_owned(),
         description: group.description.to_owned(),
-        idempotency_key: None,
+        idempotency_key: Some(key(group.id)),
     }
 }
 
@@ -53,8 +54,12 @@ fn policy_input(policy: DefaultPolicy) -> CreatePolicy {
         version: policy.version.to_owned(),
         policies: policy.document,
         supersedes: None,
-        idempotency_key: None,
+        idempotency_key: Some(key(policy.id)),
     }
+}
+
+fn key(id: &str) -> String {
+    format!("bootstrap {id}")
 }
 
 fn publish(id: &str) -> PublishPolicy {

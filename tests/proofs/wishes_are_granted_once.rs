@@ -3,6 +3,7 @@
 use crate::support::actors::{Market, partner, policy_manager};
 use crate::support::commands::{Installation, codes, overtaken};
 use ::commands::Commands;
+use futures::future::join_all;
 use projections::{fold, partner};
 use secrecy::ExposeSecret as _;
 
@@ -182,4 +183,18 @@ async fn a_wish_that_pins_a_version_and_is_sent_to_two_nodes_at_once_is_granted_
     .await;
     assert!(!early.unwrap().replayed);
     assert!(late.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_the_same_time_create_the_defaults_once() {
+    let installation = Installation::new().await;
+    let nodes = [(); 3].map(|()| installation.node());
+    for bootstrapped in join_all(nodes.iter().map(Commands::bootstrap)).await {
+        bootstrapped.unwrap();
+    }
+    let twice = "select count(*) from (select from events where event_type in ('created', 'published') \
+                 group by aggregate_id, event_type having count(*) > 1) twice";
+    assert_eq!(installation.database.ask::<i64>(twice).await, 0);
+    let unpublished = "select count(*) from read.policy where status <> 'PUBLISHED'";
+    assert_eq!(installation.database.ask::<i64>(unpublished).await, 0);
 }
