@@ -4,7 +4,7 @@ use crate::descriptions::described;
 use crate::limits::MAX_NESTING;
 use crate::subscription::Subscription;
 use crate::{
-    api_key, certificate, consent, dashboard, device, expiring, extractor, ftm_chip, history, me,
+    api_key, certificate, consent, dashboard, device, diff, expiring, extractor, ftm_chip, history, me,
     misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
     reference, sbi, search, trust_certificate,
 };
@@ -34,6 +34,7 @@ pub struct Query(
     dashboard::DashboardQuery,
     search::SearchQuery,
     history::HistoryQuery,
+    diff::DiffQuery,
     preview::PreviewQuery,
 );
 

@@ -116,7 +116,7 @@ async fn options() -> Response {
 }
 
 /// Ready while events can be appended, read tables are this program's, and the tokens of at least
-/// one issuer can be verified.
+/// one issuer can be verified; where the past is served, while it can be read.
 async fn readyz(State(node): State<Node>) -> Response {
     let health = *node.commands.store().health().borrow();
     let read = sqlx::query("select 1").execute(node.commands.store().pool());
@@ -130,6 +130,7 @@ async fn readyz(State(node): State<Node>) -> Response {
         "position": health.head.to_string(),
         "epoch": health.epoch,
         "stopped": health.stopped,
+        "asOf": node.commands.past().map(|it| json!({"position": it.position.to_string(), "at": it.at})),
         "issuers": issuers,
     });
     (status, Json(body)).into_response()
