@@ -4,12 +4,14 @@
 
 mod access;
 mod api_key;
+mod as_of;
 mod bad_input;
 mod bulk;
 mod consent;
 mod dashboard;
 mod demo;
 mod device;
+mod diff;
 mod embedded_postgres;
 mod expiring_items;
 mod extractor;

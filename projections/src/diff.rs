@@ -129,12 +129,13 @@ fn link(id: Value) -> Value {
     }
 }
 
-/// An item of a list. Whether its end was told is the system's own.
+/// An item of a list, without what the system keeps for itself: whether its end was told.
 fn item(item: Value) -> Value {
     let Value::Object(columns) = item else { return item };
-    let told = columns.into_iter().filter(|(column, _)| column != "expiry_told");
+    let told = columns.into_iter().filter(|(column, _)| !["expiry_told", "told"].contains(&column.as_str()));
     told.map(|(column, value)| match column.as_str() {
         "extractor_id" => ("extractor".to_owned(), link(value)),
+        "serial" => ("serialNumber".to_owned(), value),
         column => (camel_case(column), value),
     })
     .collect()

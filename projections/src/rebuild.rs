@@ -138,9 +138,17 @@ pub(crate) async fn generation(db: impl PgExecutor<'_>) -> Result<Option<i64>> {
 
 /// Every row of every read table as JSON text, in order: two systems with equal dumps are equal.
 pub async fn dump(db: impl PgExecutor<'_> + Copy) -> Result<Vec<(&'static str, Vec<Value>)>> {
+    dump_of(db, READ).await
+}
+
+/// The same of the read tables in another schema.
+pub async fn dump_of(
+    db: impl PgExecutor<'_> + Copy,
+    schema: &str,
+) -> Result<Vec<(&'static str, Vec<Value>)>> {
     let mut tables = Vec::new();
     for table in TABLES {
-        let sql = format!("select to_jsonb(t) from {READ}.{} t order by id", table.name);
+        let sql = format!("select to_jsonb(t) from {schema}.{} t order by id", table.name);
         let rows = sqlx::query_scalar(&sql).fetch_all(db).await.map_err(Error::from)?;
         tables.push((table.name, rows));
     }
