@@ -155,7 +155,8 @@ async fn nothing_can_be_changed_in_the_past_and_nothing_is_written() {
                   + (select count(*) from request_log) + (select sum(version)::bigint from fences)";
     let before: i64 = app.installation.database.ask(counts).await;
 
-    let input = json!({"partnerId": market.alice.partner, "reason": "audit", "idempotencyKey": "k"});
+    let input =
+        json!({"partnerId": market.alice.partner, "reason": "audit", "idempotencyKey": "k"});
     let admin = app.admin().at(&past.url);
     let refused = admin.does("suspendPartner", input.clone(), "position").await;
     assert_eq!(refused.codes(), ["READ_ONLY"]);
@@ -167,7 +168,8 @@ async fn nothing_can_be_changed_in_the_past_and_nothing_is_written() {
     let preview = admin.asks(preview, json!({"input": input})).await;
     assert_eq!(preview.codes(), ["READ_ONLY"]);
     let mut socket = Socket::open(&past.url).await.greets(&app.admin()).await;
-    let mutation = "mutation($input: SuspendPartnerInput!) { suspendPartner(input: $input) { position } }";
+    let mutation =
+        "mutation($input: SuspendPartnerInput!) { suspendPartner(input: $input) { position } }";
     socket.asks("1", mutation, json!({"input": input})).await;
     assert_eq!(socket.codes().await, ["READ_ONLY"]);
     // Nor by the commands themselves, past the border.
@@ -190,8 +192,7 @@ async fn the_service_of_the_past_is_ready_and_says_which_past() {
     let ready: Value = ready.json().await.unwrap();
     assert_eq!((&ready["position"], &ready["asOf"]["position"]), (&json!("3"), &json!("3")));
     assert_eq!(reqwest::get(format!("{}/healthz", past.url)).await.unwrap().status(), 200);
-    let present: Value =
-        reqwest::get(app.url("/readyz")).await.unwrap().json().await.unwrap();
+    let present: Value = reqwest::get(app.url("/readyz")).await.unwrap().json().await.unwrap();
     assert!(present["asOf"].is_null());
 }
 
@@ -283,7 +284,8 @@ async fn what_a_killed_one_left_behind_is_swept_by_the_next_and_what_is_in_use_s
     })
     .await;
     assert_eq!(schemas(&app).await, 1);
-    let told = app.auditor().at(&used.url).asks("{ history { nodes { position } } }", json!({})).await;
+    let told =
+        app.auditor().at(&used.url).asks("{ history { nodes { position } } }", json!({})).await;
     assert_eq!(told.data()["history"]["nodes"].as_array().unwrap().len(), 2);
     let mut owner = app.installation.database.owner().connect().await.unwrap();
     projections::rebuild::rebuild(&mut owner, |_| {}).await.unwrap(); // the present goes its way

@@ -87,9 +87,7 @@ impl DiffQuery {
             Noun::Device => look.at::<device::Row>(|row| own(&row.partner_id)).await,
             Noun::FtmChip => look.at::<ftm_chip::Row>(|row| own(&row.partner_id)).await,
             // What belongs to nobody is in nobody's own part of the history.
-            Noun::Policy => {
-                look.at::<policy::Row>(|row| all && policies::readable(ctx, row)).await
-            }
+            Noun::Policy => look.at::<policy::Row>(|row| all && policies::readable(ctx, row)).await,
             Noun::TrustCertificate => look.at::<trust_certificate::Row>(|_| all).await,
             Noun::PolicyGroup => look.at::<policy_group::Row>(|_| all).await,
             Noun::Extractor => look.at::<extractor::Row>(|_| all).await,

@@ -171,13 +171,13 @@ async fn serve(config: &Config) -> Result<(), Error> {
 async fn serve_as_of(config: &Config, until: Until) -> Result<(), Error> {
     with_database(config, async |database| {
         let issuers = issuers(config)?;
+        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
         let mut past = AsOf::open(config, database, until).await?;
         announce(config, &issuers);
         println!("  as of       {} (position {})\n", past.point().at, past.point().position);
         let (issuers, transport) = (Arc::new(issuers), Arc::new(config.transport()));
         let commands = past.commands.clone();
         let node = Node { commands, schema: api::schema::schema(), issuers, transport };
-        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
         let served = tokio::select! {
             () = api::server::serve(listener, node, told_to_stop()) => Ok(()),
             lost = past.lost() => Err(lost),

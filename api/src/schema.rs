@@ -4,9 +4,9 @@ use crate::descriptions::described;
 use crate::limits::MAX_NESTING;
 use crate::subscription::Subscription;
 use crate::{
-    api_key, certificate, consent, dashboard, device, diff, expiring, extractor, ftm_chip, history, me,
-    misp_license, oidc_client, partner, policy, policy_group, policy_request, preview, proposal,
-    reference, sbi, search, trust_certificate,
+    api_key, certificate, consent, dashboard, device, diff, expiring, extractor, ftm_chip, history,
+    me, misp_license, oidc_client, partner, policy, policy_group, policy_request, preview,
+    proposal, reference, sbi, search, trust_certificate,
 };
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 

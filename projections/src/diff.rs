@@ -73,9 +73,8 @@ pub async fn between<R: Fold>(
     let events = stream_until(db, <R::Noun as cqrs_es::Aggregate>::TYPE, id, Until::Position(to));
     let events = events.await?;
     let (first, then) = events.split_at(events.partition_point(|it| it.position <= from));
-    let fold = |row, event: &crate::log::LogRow| {
-        Ok::<_, Error>(R::fold(row, &event.decode::<R::Noun>()?))
-    };
+    let fold =
+        |row, event: &crate::log::LogRow| Ok::<_, Error>(R::fold(row, &event.decode::<R::Noun>()?));
     let before = first.iter().try_fold(None, fold)?;
     // Rows are no clones of each other: the first events are folded twice.
     let after = events.iter().try_fold(None, fold)?;
@@ -132,7 +131,9 @@ fn link(id: Value) -> Value {
 /// An item of a list, without what the system keeps for itself: whether its end was told.
 fn item(item: Value) -> Value {
     let Value::Object(columns) = item else { return item };
-    let told = columns.into_iter().filter(|(column, _)| !["expiry_told", "told"].contains(&column.as_str()));
+    let told = columns
+        .into_iter()
+        .filter(|(column, _)| !["expiry_told", "told"].contains(&column.as_str()));
     told.map(|(column, value)| match column.as_str() {
         "extractor_id" => ("extractor".to_owned(), link(value)),
         "serial" => ("serialNumber".to_owned(), value),

@@ -98,9 +98,8 @@ impl<R: Fold> Rows for Typed<R> {
     }
 
     fn take(self: Box<Self>) -> TakenRows {
-        let json = |(id, row): (String, Option<R>)| {
-            Ok((id, row.map(serde_json::to_value).transpose()?))
-        };
+        let json =
+            |(id, row): (String, Option<R>)| Ok((id, row.map(serde_json::to_value).transpose()?));
         Box::new(self.0.into_iter().map(json))
     }
 }

@@ -65,9 +65,7 @@ pub async fn live_under_policy<R: Held>(
 /// less.
 pub fn belongs(parameter: &str) -> String {
     let held = HELD.iter().map(|table| {
-        format!(
-            " union all select '{table}', id from {table} where partner_id = any({parameter})"
-        )
+        format!(" union all select '{table}', id from {table} where partner_id = any({parameter})")
     });
     let held = held.collect::<String>();
     format!("(aggregate_type, aggregate_id) in (select 'partner'::text, unnest({parameter}){held})")

@@ -311,8 +311,7 @@ impl Listed for Row {
     type Filter = PartnerFilter;
     type Sort = PartnerSort;
     type Distinct = PartnerDistinct;
-    const JOINS: &'static str =
-        "left join policy_group on policy_group.id = t.policy_group_id";
+    const JOINS: &'static str = "left join policy_group on policy_group.id = t.policy_group_id";
 
     fn filter(filter: &PartnerFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.partner_id.as_ref());

@@ -215,8 +215,7 @@ impl Listed for Row {
     type Filter = PolicyFilter;
     type Sort = PolicySort;
     type Distinct = PolicyDistinct;
-    const JOINS: &'static str =
-        "left join policy_group on policy_group.id = t.policy_group_id";
+    const JOINS: &'static str = "left join policy_group on policy_group.id = t.policy_group_id";
 
     fn filter(filter: &PolicyFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.policy_id.as_ref());

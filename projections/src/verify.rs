@@ -168,7 +168,11 @@ async fn compare(
 }
 
 /// The columns that are not the same, but for those that are no fold of the noun's events.
-fn different(folded: &Map<String, Value>, stored: &Map<String, Value>, but: &[&str]) -> Vec<String> {
+fn different(
+    folded: &Map<String, Value>,
+    stored: &Map<String, Value>,
+    but: &[&str],
+) -> Vec<String> {
     let columns: BTreeSet<&String> = folded.keys().chain(stored.keys()).collect();
     let is_other = |column: &&&String| {
         let values = (folded.get(**column), stored.get(**column));
@@ -179,9 +183,8 @@ fn different(folded: &Map<String, Value>, stored: &Map<String, Value>, but: &[&s
 
 /// PostgreSQL writes a time in its own way, and rounds it to microseconds.
 fn is_same(values: (Option<&Value>, Option<&Value>)) -> bool {
-    let time = |value: &Value| {
-        Some(DateTime::parse_from_rfc3339(value.as_str()?).ok()?.round_subsecs(6))
-    };
+    let time =
+        |value: &Value| Some(DateTime::parse_from_rfc3339(value.as_str()?).ok()?.round_subsecs(6));
     match values {
         (Some(folded), Some(stored)) => {
             folded == stored || time(folded).is_some_and(|it| time(stored) == Some(it))

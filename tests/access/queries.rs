@@ -162,7 +162,9 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
         (
             "diff",
             ReadHistory,
-            format!("diff(noun: PARTNER, id: \"{partner}\", from: \"0\") {{ id changes {{ field }} }}"),
+            format!(
+                "diff(noun: PARTNER, id: \"{partner}\", from: \"0\") {{ id changes {{ field }} }}"
+            ),
             partner,
         ),
         (
