@@ -4,6 +4,7 @@
 
 mod access;
 mod api_key;
+mod as_of;
 mod backup;
 mod bad_input;
 mod bulk;
@@ -11,6 +12,7 @@ mod consent;
 mod dashboard;
 mod demo;
 mod device;
+mod diff;
 mod doctor;
 mod embedded_postgres;
 mod expiring_items;

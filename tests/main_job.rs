@@ -245,7 +245,7 @@ async fn the_rebuilt_tables_are_equal(app: &App) {
     let database = &app.installation.database;
     let owner = database.owner_pool();
     let live = dump(&owner).await.unwrap();
-    rebuild(&mut database.owner().connect().await.unwrap(), |_, _| {}).await.unwrap();
+    rebuild(&mut database.owner().connect().await.unwrap(), |_| {}).await.unwrap();
     assert_eq!(dump(&owner).await.unwrap(), live);
     owner.close().await;
 }

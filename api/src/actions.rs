@@ -25,7 +25,7 @@ pub async fn allowed_actions<A: Thing + Actions>(
     member: Option<MemberRole>,
 ) -> Result<Vec<AllowedAction>> {
     let state = load::<A>(ctx, id).await?.unwrap_or_default();
-    Ok(as_allowed(ctx, member, state.actions(commands::now())))
+    Ok(as_allowed(ctx, member, state.actions(caller(ctx).commands.now())))
 }
 
 /// What of the possible the caller's roles allow. `member`: what the caller is to the partner that

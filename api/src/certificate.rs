@@ -40,11 +40,12 @@ impl PartnerCertificate {
     /// What it is: now, or at another instant.
     async fn status(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "The instant that is asked about; now when absent.")] at: Option<
             DateTime<Utc>,
         >,
     ) -> CertificateStatus {
-        self.row.status(at.unwrap_or_else(commands::now))
+        self.row.status(at.unwrap_or_else(|| caller(ctx).commands.now()))
     }
 
     /// Whether the certificate is trusted now, by its dates and by everything in its path.
@@ -52,7 +53,7 @@ impl PartnerCertificate {
         let Row { serial, path, expires_at, .. } = &self.row;
         let accepted = Accepted { serial, not_after: *expires_at, path };
         let facts = facts(ctx, self.domain).await?;
-        let untrusted_reason = facts.untrusted_path(accepted, commands::now());
+        let untrusted_reason = facts.untrusted_path(accepted, caller(ctx).commands.now());
         Ok(ChainStatus { trusted: untrusted_reason.is_none(), untrusted_reason })
     }
 

@@ -60,7 +60,7 @@ impl DashboardCounts {
 
     /// What the caller sees now, with as many expiring items as are going to be shown.
     pub async fn read(caller: &Caller, items: Option<i32>) -> std::result::Result<Self, Error> {
-        let (sight, at) = (sight(caller), commands::now());
+        let (sight, at) = (sight(caller), caller.commands.now());
         let reading = dashboard(caller.pool().clone(), sight, items, at);
         // In a task of its own, which goes on when nobody waits any more: see there.
         let read = tokio::spawn(reading).await;

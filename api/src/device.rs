@@ -55,7 +55,7 @@ impl Device {
     /// Whether it rests on no secure biometric interface that is approved and has not expired: it
     /// cannot be approved then.
     async fn orphan(&self, ctx: &Context<'_>) -> Result<bool> {
-        let now = commands::now();
+        let now = caller(ctx).commands.now();
         Ok(!self.sbi_rows(ctx).await?.iter().any(|sbi| sbi.is_live(now)))
     }
 
@@ -65,7 +65,7 @@ impl Device {
         let state = load::<device::Device>(ctx, self.row.id.as_str()).await?.unwrap_or_default();
         let ids = state.known().into_iter().flat_map(|known| &known.sbi_ids).map(SbiId::as_str);
         let sbis = load_all::<domain::sbi::Sbi>(ctx, ids).await?;
-        let possible = state.actions_on(Support::of(&sbis, commands::now()));
+        let possible = state.actions_on(Support::of(&sbis, caller(ctx).commands.now()));
         Ok(as_allowed(ctx, member, possible))
     }
 }

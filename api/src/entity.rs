@@ -44,6 +44,6 @@ async fn shows<R: Listed>(
     filter: R::Filter,
     id: &str,
 ) -> projections::Result<bool> {
-    let question = Question::<R> { viewer, filter, now: commands::now() };
+    let question = Question::<R> { viewer, filter, now: caller.commands.now() };
     question.shows(caller.pool(), id).await
 }

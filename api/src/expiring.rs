@@ -99,7 +99,7 @@ impl ExpiringQuery {
         if viewers.is_empty() {
             return answer(ctx, Err(Error::Forbidden));
         }
-        let now = commands::now();
+        let now = caller(ctx).commands.now();
         let page = PageRequest { first, after, ..PageRequest::default() };
         let page = expiring(caller(ctx).pool(), &viewers, &filter, now, &page).await;
         let page = answer(ctx, page)?;

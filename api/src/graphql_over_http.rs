@@ -93,8 +93,11 @@ async fn answer(
     let variables = variables.unwrap_or_default();
     let document = check(&query, operation_name.as_deref(), &variables, transport.introspection);
     let Document { parsed, operation, weight } = document.map_err(Refusal::by_graphql)?;
-    if by_get && operation == OperationType::Mutation {
-        return Err(Refusal::mutation_by_get());
+    if operation == OperationType::Mutation {
+        if by_get {
+            return Err(Refusal::mutation_by_get());
+        }
+        caller.commands.permit_changes().map_err(Refusal::by_graphql)?;
     }
     let allowed = transport.allow(&caller.request.actor.subject, weight);
     allowed.map_err(Refusal::rate_limited)?;

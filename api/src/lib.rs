@@ -3,6 +3,7 @@
 // The compiler lays out the mutations of all nouns as one future.
 #![recursion_limit = "256"]
 
+pub mod as_of;
 pub mod auth;
 pub mod config;
 pub mod demo;
@@ -15,6 +16,7 @@ mod extractor;
 pub mod graphql_over_websocket;
 pub mod last_seen;
 pub mod limits;
+pub mod rebuild;
 pub mod schema;
 pub mod server;
 pub mod service;
@@ -29,6 +31,7 @@ mod consent;
 mod dashboard;
 mod descriptions;
 mod device;
+mod diff;
 mod entity;
 mod expiring;
 mod follower;

@@ -56,7 +56,7 @@ where
     N: OutputType + From<R>,
 {
     let filter = filter.unwrap_or_default();
-    let question = Question { viewer, filter, now: commands::now() };
+    let question = Question { viewer, filter, now: caller(ctx).commands.now() };
     let page = read(ctx, question.page(caller(ctx).pool(), order, &page).await)?;
     Ok(part(page, Whole(question), N::from))
 }

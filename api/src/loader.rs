@@ -137,7 +137,7 @@ pub struct UsedBy(pub i64);
 
 impl Thing for UsedBy {
     async fn find(commands: &Commands, ids: &[String]) -> Result<HashMap<String, Self>, Error> {
-        let counts = used_by(commands.store().pool(), ids, commands::now()).await?;
+        let counts = used_by(commands.store().pool(), ids, commands.now()).await?;
         Ok(counts.into_iter().map(|(id, count)| (id, Self(count))).collect())
     }
 }

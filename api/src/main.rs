@@ -1,6 +1,7 @@
 //! `pms`: the partner management system on the command line.
 #![expect(clippy::print_stdout, reason = "what people and scripts read")]
 
+use api::as_of::AsOf;
 use api::auth::{DevelopmentIssuer, Issuers};
 use api::config::{Config, LogFormat};
 use api::doctor::{State, examine};
@@ -13,7 +14,7 @@ use commands::event_store::raise_epoch;
 use commands::keys::Keys;
 use commands::{Commands, now};
 use domain::actor::Role;
-use projections::log::Extent;
+use projections::log::{Extent, Until};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -40,13 +41,21 @@ enum Command {
         /// Only say whether the settings make sense.
         #[arg(long)]
         check_config: bool,
+        /// Serve the system as it was at this position of the log or at this time (RFC 3339), read
+        /// only; beside the service, on an address of its own, or on the data of a stopped one.
+        #[arg(long, value_name = "POSITION|TIME")]
+        as_of: Option<Until>,
     },
     /// Bring the database to this program's shape.
     Migrate,
     /// Create the default policy groups and policies where they are missing.
     Bootstrap,
     /// Fold the read tables anew from the log, without downtime.
-    Rebuild,
+    Rebuild {
+        /// Change nothing: compare the live tables with the log, and end with 1 when they differ.
+        #[arg(long)]
+        verify: bool,
+    },
     /// Fill the system with a believable world.
     Demo(api::demo::Demo),
     /// Make an access token of the development issuer.
@@ -111,15 +120,17 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
             .await?;
         }
         Command::Doctor => return doctor(config).await,
-        Command::Serve { check_config: true } => println!("the settings make sense"),
-        Command::Serve { check_config: false } => serve(config).await?,
+        Command::Serve { check_config: true, .. } => println!("the settings make sense"),
+        Command::Serve { as_of: Some(until), .. } => serve_as_of(config, until).await?,
+        Command::Serve { .. } => serve(config).await?,
         Command::Migrate => {
             with_database(config, async |database| {
                 Ok(projections::migrate::migrate(&mut database.owner().await?).await?)
             })
             .await?;
         }
-        Command::Rebuild => with_database(config, rebuild).await?,
+        Command::Rebuild { verify: true } => with_database(config, api::rebuild::verify).await?,
+        Command::Rebuild { verify: false } => with_database(config, api::rebuild::rebuild).await?,
         Command::Bootstrap => {
             with_commands(config, async |commands| commands.bootstrap().await.map_err(start_error))
                 .await?;
@@ -168,18 +179,6 @@ async fn doctor(config: &Config) -> Result<(), Error> {
     if wrong == 0 { Ok(()) } else { Err(Error::Unsound(wrong)) }
 }
 
-async fn rebuild(database: &Database) -> Result<(), Error> {
-    let bar = indicatif::ProgressBar::new(0);
-    projections::rebuild::rebuild(&mut database.owner().await?, |done, all| {
-        bar.set_length(all.unsigned_abs());
-        bar.set_position(done.unsigned_abs());
-    })
-    .await?;
-    bar.finish_and_clear();
-    println!("the read tables are folded anew");
-    Ok(())
-}
-
 async fn serve(config: &Config) -> Result<(), Error> {
     start_log(config);
     let database = Database::open(config)?;
@@ -202,6 +201,27 @@ async fn serve(config: &Config) -> Result<(), Error> {
         () = api::server::serve(listener, node, told_to_stop()) => Ok(()),
         died = database.keep_alive() => died,
     }
+}
+
+/// As [`serve`], of the past: nothing is migrated, appended, followed or forgotten.
+async fn serve_as_of(config: &Config, until: Until) -> Result<(), Error> {
+    with_database(config, async |database| {
+        let issuers = issuers(config)?;
+        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
+        let mut past = AsOf::open(config, database, until).await?;
+        announce(config, &issuers);
+        println!("  as of       {} (position {})\n", past.point().at, past.point().position);
+        let (issuers, transport) = (Arc::new(issuers), Arc::new(config.transport()));
+        let commands = past.commands.clone();
+        let node = Node { commands, schema: api::schema::schema(), issuers, transport };
+        let served = tokio::select! {
+            () = api::server::serve(listener, node, told_to_stop()) => Ok(()),
+            lost = past.lost() => Err(lost),
+        };
+        past.close().await;
+        served
+    })
+    .await
 }
 
 async fn told_to_stop() {

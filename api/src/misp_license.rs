@@ -53,11 +53,12 @@ impl MispLicense {
     /// Whether it has expired: now, or at another instant.
     async fn expired(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "The instant that is asked about; now when absent.")] at: Option<
             DateTime<Utc>,
         >,
     ) -> bool {
-        self.row.expires_at <= at.unwrap_or_else(commands::now)
+        self.row.expires_at <= at.unwrap_or_else(|| caller(ctx).commands.now())
     }
 
     /// What can be done with it now, and why not.

@@ -103,7 +103,7 @@ async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Poli
 }
 
 /// Drafts are for those who write them.
-fn readable(ctx: &Context<'_>, row: &Row) -> bool {
+pub fn readable(ctx: &Context<'_>, row: &Row) -> bool {
     let public = matches!(row.status, PolicyStatus::Published | PolicyStatus::Deactivated);
     public || !without_drafts(caller(ctx))
 }

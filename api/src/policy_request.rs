@@ -123,7 +123,7 @@ async fn payload(ctx: &Context<'_>, done: commands::Result<Done>) -> Result<Poli
 }
 
 /// What was never submitted is for its partner, and for those who read everything.
-fn readable(ctx: &Context<'_>, viewer: &Viewer, row: &Row) -> bool {
+pub fn readable(ctx: &Context<'_>, viewer: &Viewer, row: &Row) -> bool {
     let caller = caller(ctx);
     let member = caller.role_at(&row.partner_id);
     let draft_readable = || caller.request.actor.may(Operation::ReadDraftPolicyRequest, member);

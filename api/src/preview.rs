@@ -21,7 +21,7 @@ use commands::policy_request::{RejectPolicyRequest, RevokePolicyRequest, Withdra
 use commands::proposal::{ConfirmProposal, RefuseProposal};
 use commands::sbi::{DeactivateSbi, RejectSbi};
 use commands::trust_certificate::{AttachCrl, DisableTrustCertificate, RevokeTrustCertificate};
-use commands::{Change, Done};
+use commands::{Change, Done, Error};
 
 /// What would happen to one thing.
 #[derive(SimpleObject)]
@@ -85,8 +85,10 @@ pub struct PreviewQuery;
 #[Object]
 impl PreviewQuery {
     /// What a command would change, or the refusal that it would meet; nothing is appended.
-    async fn preview(&self) -> Previews {
-        Previews
+    /// Refused with `READ_ONLY` where the past is served: names are held by whoever holds them today.
+    async fn preview(&self, ctx: &Context<'_>) -> Result<Previews> {
+        answer(ctx, caller(ctx).commands.permit_changes().map_err(|it| Error::Refused(vec![it])))?;
+        Ok(Previews)
     }
 }
 

@@ -34,8 +34,9 @@ impl Proposal {
     /// What the caller can do with it now, and why not.
     async fn allowed_actions(&self, ctx: &Context<'_>) -> Result<Vec<AllowedAction>> {
         let state = load::<domain::proposal::Proposal>(ctx, self.row.id.as_str()).await?;
-        let actor = &caller(ctx).request.actor;
-        let possible = state.unwrap_or_default().actions(&actor.subject, commands::now());
+        let caller = caller(ctx);
+        let (subject, now) = (&caller.request.actor.subject, caller.commands.now());
+        let possible = state.unwrap_or_default().actions(subject, now);
         let member = None;
         Ok(as_allowed(ctx, member, possible))
     }

@@ -3,8 +3,9 @@
 
 use crate::bulk::MAX_ROWS;
 use crate::caller::caller;
+use crate::scalars::Position;
 use async_graphql::{Context, Object, SimpleObject};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::Commands;
 use commands::device::MAX_BATCH;
 use domain::actor::Role;
@@ -14,6 +15,7 @@ use domain::reference::{
     Modality, PartnerType, RegisteredBy, TrustDomain,
 };
 use domain::{Reason, ids, issued, partner, policy, policy_group, policy_request};
+use projections::as_of::Point;
 use projections::expiring::DEFAULT_DAYS;
 use projections::page::{DEFAULT_PAGE, MAX_DAYS, MAX_PAGE};
 use strum::VariantArray as _;
@@ -79,6 +81,8 @@ impl From<&domain::reference::Language> for Language {
 /// What of the rules and of this installation's settings a form depends on.
 #[derive(SimpleObject)]
 pub struct Configuration {
+    /// The past that is served here, read only; null in the present.
+    as_of: Option<PastPoint>,
     /// Whether new roots of trust and the ends of partners and policies wait for a second person.
     four_eyes: bool,
     /// Whether who uploads a certificate has to show that he has its private key.
@@ -112,6 +116,21 @@ pub struct Configuration {
     modalities: &'static [Modality],
     /// How long texts may be.
     text_limits: Vec<TextLimit>,
+}
+
+/// A point in the past.
+#[derive(SimpleObject)]
+pub struct PastPoint {
+    /// The last event that is seen.
+    position: Position,
+    /// The instant that counts as now.
+    at: DateTime<Utc>,
+}
+
+impl From<Point> for PastPoint {
+    fn from(Point { position, at }: Point) -> Self {
+        Self { position: Position(position), at }
+    }
 }
 
 /// A number that may be chosen.
@@ -203,6 +222,7 @@ fn configuration(commands: &Commands) -> Configuration {
         max: max.num_days(),
     };
     Configuration {
+        as_of: commands.past().map(Into::into),
         four_eyes: commands.wants_four_eyes(),
         proof_of_possession: commands.wants_proof_of_possession(),
         page_size: DEFAULT_PAGE,

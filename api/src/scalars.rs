@@ -1,7 +1,6 @@
 //! Values that GraphQL has no words for.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{DateTime, Utc};
 use projections::log::Until;
 
 /// A place in the log.
@@ -42,12 +41,7 @@ impl ScalarType for AsOf {
         let Value::String(text) = &value else {
             return Err(InputValueError::expected_type(value));
         };
-        let position = text.parse().ok().filter(|it| *it >= 0).map(Until::Position);
-        let time = || DateTime::parse_from_rfc3339(text).ok();
-        position
-            .or_else(|| time().map(|time| Until::Time(time.with_timezone(&Utc))))
-            .map(Self)
-            .ok_or_else(|| InputValueError::custom("neither a time (RFC 3339) nor a position"))
+        text.parse().map(Self).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {

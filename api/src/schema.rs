@@ -4,9 +4,9 @@ use crate::descriptions::described;
 use crate::limits::MAX_NESTING;
 use crate::subscription::Subscription;
 use crate::{
-    api_key, certificate, consent, dashboard, device, expiring, extractor, follower, ftm_chip,
-    history, me, misp_license, oidc_client, partner, policy, policy_group, policy_request, preview,
-    proposal, reference, sbi, search, trust_certificate,
+    api_key, certificate, consent, dashboard, device, diff, expiring, extractor, follower,
+    ftm_chip, history, me, misp_license, oidc_client, partner, policy, policy_group,
+    policy_request, preview, proposal, reference, sbi, search, trust_certificate,
 };
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 
@@ -35,6 +35,7 @@ pub struct Query(
     search::SearchQuery,
     history::HistoryQuery,
     follower::FollowerQuery,
+    diff::DiffQuery,
     preview::PreviewQuery,
 );
 

@@ -123,8 +123,8 @@ async fn options() -> Response {
 }
 
 /// Ready while events can be appended, read tables are this program's, and the tokens of at least
-/// one issuer can be verified. Followers are shown, and have no say in it: a node that answers is of use
-/// while one of them lags.
+/// one issuer can be verified; where the past is served, while it can be read. Followers are shown, and
+/// have no say in it: a node that answers is of use while one of them lags.
 async fn readyz(State(node): State<Node>) -> Response {
     let health = *node.commands.store().health().borrow();
     let followers = projections::follower::all(node.commands.store().pool());
@@ -138,6 +138,7 @@ async fn readyz(State(node): State<Node>) -> Response {
         "position": health.head.to_string(),
         "epoch": health.epoch,
         "stopped": health.stopped,
+        "asOf": node.commands.past().map(|it| json!({"position": it.position.to_string(), "at": it.at})),
         "issuers": issuers,
         "followers": followers.unwrap_or_default().iter().map(shown).collect::<Vec<_>>(),
     });

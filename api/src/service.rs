@@ -9,6 +9,7 @@ use commands::Commands;
 use commands::event_store::{EventStore, Limits};
 use commands::keys::{Keys, KeysError};
 use projections::migrate::{is_current, migrate};
+use projections::{READ, reading};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 use std::path::PathBuf;
@@ -62,6 +63,12 @@ pub enum Error {
     /// The doctor has found something.
     #[error("{0} of these have to be put right")]
     Unsound(usize),
+    /// The read tables are not what the log says.
+    #[error("{0}")]
+    Differs(String),
+    /// The connection is lost that the tables of the past belong to.
+    #[error("the connection that keeps the past is lost: start again")]
+    PastLost,
     /// A command at the start failed.
     #[error("{0}")]
     Command(String),
@@ -109,7 +116,7 @@ impl Database {
             None => options.clone(),
         };
         // Whoever reads a page of a long list waits longer for compiled code than for the page.
-        let serving = options.options([("role", SERVING_ROLE), ("jit", "off")]);
+        let serving = reading(options.options([("role", SERVING_ROLE), ("jit", "off")]), READ);
         Ok(Self { owner, serving, embedded })
     }
 
@@ -125,8 +132,18 @@ impl Database {
 
     /// Reading and deciding: under the serving role.
     pub async fn serving_pool(&self) -> Result<PgPool, Error> {
+        Self::pool(self.serving.clone()).await
+    }
+
+    /// Reading the past, and nothing else: whatever would be written is refused.
+    pub async fn past_pool(&self, schema: &str) -> Result<PgPool, Error> {
+        let read_only = [("default_transaction_read_only", "on")];
+        Self::pool(reading(self.serving.clone().options(read_only), schema)).await
+    }
+
+    async fn pool(serving: PgConnectOptions) -> Result<PgPool, Error> {
         let limit = format!("{}ms", QUERY_TIME.as_millis()); // the database stops when we do
-        let serving = self.serving.clone().options([("statement_timeout", limit)]);
+        let serving = serving.options([("statement_timeout", limit)]);
         let pool = PgPoolOptions::new()
             .max_connections(10)
             .acquire_timeout(Duration::from_secs(3))
@@ -139,6 +156,11 @@ impl Database {
         if self.embedded.is_some() {
             migrate(&mut self.owner().await?).await?;
         }
+        self.check().await
+    }
+
+    /// Refuses a database that has not this program's shape.
+    pub async fn check(&self) -> Result<(), Error> {
         // As those who serve see it: they append, so their settings count.
         let mut serving = self.serving().await?;
         if !is_current(&mut serving).await? {
@@ -203,12 +225,17 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     let adopted: bool = adopted.fetch_one(&pool).await?;
     let keys = Keys::open(&config.key_dir(), !adopted)?;
     let store = EventStore::start(pool, database.serving.clone(), Limits::default());
-    let commands = Commands::new(store, Arc::new(keys)).with_environment(config.environment());
-    let commands = commands.with_four_eyes(config.four_eyes == FourEyes::On);
-    let proof_of_possession = config.proof_of_possession == ProofOfPossession::On;
-    let commands = commands.with_proof_of_possession(proof_of_possession);
+    let commands = configured(Commands::new(store, Arc::new(keys)), config);
     commands.adopt_keys().await.map_err(start_error)?;
     Ok(commands)
+}
+
+/// The same commands, as the configuration wants them.
+pub(crate) fn configured(commands: Commands, config: &Config) -> Commands {
+    let commands = commands.with_environment(config.environment());
+    let commands = commands.with_four_eyes(config.four_eyes == FourEyes::On);
+    let proof_of_possession = config.proof_of_possession == ProofOfPossession::On;
+    commands.with_proof_of_possession(proof_of_possession)
 }
 
 /// Whose tokens the node believes: those of the configured issuers, or else its own. Never both.

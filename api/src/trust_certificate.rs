@@ -91,7 +91,7 @@ impl TrustCertificate {
 impl TrustCertificate {
     async fn untrusted(&self, ctx: &Context<'_>) -> Result<Option<UntrustedReason>> {
         let facts = facts(ctx, self.row.partner_domain).await?;
-        Ok(facts.untrusted(&self.row.fingerprint, commands::now()))
+        Ok(facts.untrusted(&self.row.fingerprint, caller(ctx).commands.now()))
     }
 
     async fn chain_rows(&self, ctx: &Context<'_>) -> Result<Vec<Row>> {

@@ -23,12 +23,13 @@ pub(crate) use appender::is_passing;
 pub use epoch::raise_epoch;
 pub(crate) use write::unstorable;
 
-use crate::{Error, Result};
+use crate::{Error, Result, read_only};
 use chrono::{DateTime, Utc};
 use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{Aggregate, AggregateError, EventStore as _};
 use domain::{Decide, Finding};
 use postgres_es::PostgresEventRepository;
+use projections::log::Extent;
 use projections::private_rows::SealedRow;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
@@ -239,6 +240,20 @@ impl EventStore {
         let (queue, waiting) = mpsc::unbounded_channel();
         let health = appender::start(appender, limits, waiting);
         Self { pool, queue, waiting: Arc::default(), health, limits }
+    }
+
+    /// The way to a log that ends in the past: `pool` reads it, and nothing is ever appended.
+    pub fn of_the_past(pool: PgPool, Extent { head, epoch }: Extent) -> Self {
+        let (queue, mut waiting) = mpsc::unbounded_channel::<Waiting>();
+        let health = Health { ready: true, stopped: None, head, epoch };
+        let (told, health) = watch::channel(health);
+        tokio::spawn(async move {
+            while let Some(waiting) = waiting.recv().await {
+                drop(waiting.reply.send(Err(vec![read_only()].into())));
+            }
+            drop(told); // until here it is known how the log is
+        });
+        Self { pool, queue, waiting: Arc::default(), health, limits: Limits::default() }
     }
 
     /// The pool for reading.

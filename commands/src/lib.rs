@@ -33,6 +33,7 @@ use domain::actor::Actor;
 use domain::secret::Environment;
 use event_store::EventStore;
 use keys::Keys;
+use projections::as_of::Point;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use tokio::sync::Mutex;
@@ -47,6 +48,7 @@ pub struct Commands {
     appends: bool,
     four_eyes: bool,
     proof_of_possession: bool,
+    as_of: Option<Point>,
     queues: Arc<Queues>,
 }
 
@@ -64,6 +66,7 @@ impl Commands {
             appends: true,
             four_eyes: false,
             proof_of_possession: false,
+            as_of: None,
             queues: Arc::default(),
         }
     }
@@ -86,6 +89,28 @@ impl Commands {
     #[must_use]
     pub fn with_proof_of_possession(self, proof_of_possession: bool) -> Self {
         Self { proof_of_possession, ..self }
+    }
+
+    /// The same commands over a log that ends in the past: nothing can be changed there, and now is
+    /// then.
+    #[must_use]
+    pub fn as_of(self, point: Point) -> Self {
+        Self { as_of: Some(point), ..self }
+    }
+
+    /// Where the past ends that is looked at; `None` in the present.
+    pub fn past(&self) -> Option<Point> {
+        self.as_of
+    }
+
+    /// Refuses with `READ_ONLY` where the past is looked at.
+    pub fn permit_changes(&self) -> Result<(), Finding> {
+        self.as_of.map_or(Ok(()), |_| Err(read_only()))
+    }
+
+    /// The instant of a question or a decision.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.as_of.map_or_else(now, |point| point.at)
     }
 
     /// Whether new roots of trust and the ends of partners and policies need a second person.
@@ -259,7 +284,13 @@ fn has_nul(error: &sqlx::Error) -> bool {
     code.as_deref() == Some(CHARACTER_NOT_IN_REPERTOIRE)
 }
 
-/// The instant of a decision: the only place that reads the clock.
+/// What whoever wants to change the past is told.
+pub(crate) fn read_only() -> Finding {
+    let message = "This is the system as it was at a point in the past: nothing can be changed.";
+    Finding::new("READ_ONLY", "", message)
+}
+
+/// What a clock says: the only place that reads the clock.
 #[expect(clippy::disallowed_methods, reason = "decisions get the time as an argument from here")]
 pub fn now() -> DateTime<Utc> {
     Utc::now()

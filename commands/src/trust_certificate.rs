@@ -6,7 +6,7 @@ pub use bundle::{Uploaded, UploadedCertificate};
 
 use crate::event_store::StreamId;
 use crate::unit::{Decided, Unit};
-use crate::{Change, Commands, Done, Error, Request, Result, input, new_id, now};
+use crate::{Change, Commands, Done, Error, Request, Result, input, new_id};
 use async_graphql::InputObject;
 use bundle::refuse_too_large;
 pub(crate) use bundle::upload;
@@ -236,7 +236,7 @@ impl Commands {
             };
             let pool = self.store.pool();
             let Some(ca) = find::<Row>(pool, &change.id).await? else { continue };
-            return Ok(dependents(pool, &ca, serials.as_ref(), now()).await?);
+            return Ok(dependents(pool, &ca, serials.as_ref(), self.now()).await?);
         }
         Ok(Dependents::default())
     }

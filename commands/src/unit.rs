@@ -5,7 +5,7 @@ use crate::event_store::{
     Claim, Granted, IdempotencyKey, Name, NewEvent, SecretHash, StreamId, Submission, Verdict,
     unstorable,
 };
-use crate::{Commands, Error, Input, Request, Result, new_id, now};
+use crate::{Commands, Error, Input, Request, Result, new_id};
 use chrono::{DateTime, Utc};
 use cqrs_es::{Aggregate, DomainEvent};
 use domain::actor::{Actor, Operation};
@@ -162,7 +162,7 @@ impl Commands {
             request: request.clone(),
             expected_version,
             draft: Arc::default(),
-            now: now(),
+            now: self.now(),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::page::{Conditions, Listed, Page, PageRequest, Question};
 use crate::policy::PolicyFilter;
 use crate::policy_request::{PolicyRequestFilter, PolicyRequestStatus};
 use crate::proposal::ProposalStatus;
+use crate::rebuild::generation;
 use crate::trust_certificate::TrustCertificateFilter;
 use crate::{
     Result, Viewer, api_key, device, extractor, ftm_chip, misp_license, oidc_client, partner,
@@ -195,18 +196,34 @@ pub async fn dashboard(
     first: Option<i32>,
     now: DateTime<Utc>,
 ) -> Result<Dashboard> {
+    loop {
+        if let Some(dashboard) = at_once(&db, &sight, first, now).await? {
+            return Ok(dashboard);
+        }
+    }
+}
+
+/// One try: `None` when other tables have become the live ones meanwhile.
+async fn at_once(
+    db: &PgPool,
+    sight: &Sight,
+    first: Option<i32>,
+    now: DateTime<Utc>,
+) -> Result<Option<Dashboard>> {
     let mut snapshot =
         db.begin_with("begin transaction isolation level repeatable read, read only").await?;
+    let tables = generation(&mut *snapshot).await?;
     let position = crate::log::head(&mut *snapshot).await?;
-    let cards = cards(&mut snapshot, &sight, now).await?;
+    let cards = cards(&mut snapshot, sight, now).await?;
     let mut page = Page { rows: Vec::new(), has_next: false, has_previous: false };
     if let Some(first) = first.filter(|_| !sight.kinds.is_empty()) {
         let request = PageRequest { first: Some(first), ..PageRequest::default() };
         let filter = ExpiringFilter::default();
         page = expiring(&mut *snapshot, &sight.kinds, &filter, now, &request).await?;
     }
+    let are_the_same = generation(&mut *snapshot).await? == tables;
     snapshot.commit().await?;
-    Ok(Dashboard { position, cards, expiring: page })
+    Ok(are_the_same.then_some(Dashboard { position, cards, expiring: page }))
 }
 
 async fn cards(db: &mut PgConnection, sight: &Sight, now: DateTime<Utc>) -> Result<Vec<Counts>> {

@@ -142,7 +142,7 @@ pub struct DeviceFilter {
 }
 
 /// The first interface of a device, by version; those without come as if theirs had none.
-const FIRST_SBI: &str = "join (select id, lower(sw_version) as version from read.sbi \
+const FIRST_SBI: &str = "join (select id, lower(sw_version) as version from sbi \
      union all select '', '') first on first.id = coalesce(t.sbi_ids[1], '')";
 
 /// What devices can be sorted by.
@@ -229,7 +229,7 @@ impl Listed for Row {
         });
         if let Some(orphan) = filter.orphan {
             let not = if orphan { "not" } else { "" };
-            let its = "read.sbi where sbi.id = any(t.sbi_ids)";
+            let its = "sbi where sbi.id = any(t.sbi_ids)";
             let sql = format!("{not} exists (select from {its} and {})", sbi::LIVE);
             conditions.add_time(&sql, conditions.now);
         }
@@ -246,7 +246,7 @@ impl Held for Row {
 
 /// The devices that rest on a secure biometric interface and have not ended.
 pub async fn live_of_sbi(db: impl PgExecutor<'_>, sbi: &SbiId) -> crate::Result<Vec<String>> {
-    let sql = "select id from read.device \
+    let sql = "select id from device \
                where sbi_ids @> array[$1] and status = any($2) order by id";
     let query = sqlx::query_scalar(sql).bind(sbi.as_str());
     Ok(query.bind(<Row as Held>::LIVE).fetch_all(db).await?)
@@ -271,7 +271,7 @@ pub async fn counts(
 ) -> crate::Result<Vec<(String, Counts)>> {
     let sql = "select sbi, count(*) filter (where status = 'APPROVED'), \
                count(*) filter (where status = 'PENDING'), count(*) \
-               from read.device, unnest(sbi_ids) sbi \
+               from device, unnest(sbi_ids) sbi \
                where sbi_ids && $1 and sbi = any($1) group by sbi";
     let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(sql).bind(sbis).fetch_all(db).await?;
     let counts = |(sbi, approved, pending, total)| (sbi, Counts { approved, pending, total });

@@ -7,7 +7,7 @@ use crate::page::{
     Conditions, Direction, Key, Page, PageRequest, Parameter, Query, Statement, TextFilter,
     days_ahead,
 };
-use crate::{Error, READ, Result, Viewer, api_key, ftm_chip, misp_license, oidc_client, sbi};
+use crate::{Error, Result, Viewer, api_key, ftm_chip, misp_license, oidc_client, sbi};
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate as _;
@@ -138,7 +138,7 @@ fn trusted(kind: ExpiringKind) -> String {
     format!(
         "select '{kind}'::text as kind, id, null::text as partner_id, partner_domain as trusted_in, \
          issued_to as label, valid_till as expires_at \
-         from {READ}.trust_certificate where kind = '{kind}' and status = 'ACTIVE'"
+         from trust_certificate where kind = '{kind}' and status = 'ACTIVE'"
     )
 }
 
@@ -146,14 +146,14 @@ fn newest_certificates(kind: ExpiringKind) -> String {
     format!(
         "select '{kind}'::text as kind, id, id as partner_id, null::text as trusted_in, \
          organization_name as label, certificate_expires_at as expires_at \
-         from {READ}.partner where status <> 'DEACTIVATED'"
+         from partner where status <> 'DEACTIVATED'"
     )
 }
 
 fn held<R: Held>(kind: ExpiringKind, label: &str, expires_at: &str) -> String {
     format!(
         "select '{kind}'::text as kind, id, partner_id, null::text as trusted_in, {label} as label, \
-         {expires_at} as expires_at from {READ}.{} it where status in ('{}')",
+         {expires_at} as expires_at from {} it where status in ('{}')",
         R::Noun::TYPE,
         R::LIVE.join("', '")
     )
@@ -164,7 +164,7 @@ fn unrenewed<R: Held>(kind: ExpiringKind) -> String {
     let (table, live) = (R::Noun::TYPE, R::LIVE.join("', '"));
     held::<R>(kind, "label", "expires_at")
         + &format!(
-            " and not exists (select from {READ}.{table} successor \
+            " and not exists (select from {table} successor \
              where successor.id = it.rotated_to and successor.status in ('{live}'))"
         )
 }
@@ -222,7 +222,7 @@ fn query(
     now: DateTime<Utc>,
 ) -> Result<Query> {
     let owned = |kind: &ExpiringKind| {
-        format!("({}) t left join {READ}.partner on partner.id = t.partner_id", kind.source())
+        format!("({}) t left join partner on partner.id = t.partner_id", kind.source())
     };
     Ok(Query {
         list: "expiring".to_owned(),

@@ -19,8 +19,10 @@ use std::collections::{BTreeMap, HashMap};
 pub trait Fold: Sized + Send + Serialize + DeserializeOwned + 'static {
     /// The noun whose events are folded.
     type Noun: Decide;
-    /// The table's present shape: `migrations/read/<noun>.sql`.
+    /// The table's present shape: `migrations/read/<noun>.sql`, the table before its indexes.
     const DDL: &'static str;
+    /// The columns that are no fold of the noun's own events.
+    const FOREIGN: &'static [&'static str] = &[];
 
     /// The row after an event; `None` when there is nothing to show any more.
     fn fold(row: Option<Self>, recorded: &RecordedOf<Self>) -> Option<Self>;
@@ -36,13 +38,16 @@ pub struct ReadTable {
     pub name: &'static str,
     /// The table's present shape.
     pub ddl: &'static str,
+    /// The columns that are no fold of the noun's own events.
+    pub foreign: &'static [&'static str],
     rows: fn() -> Box<dyn Rows>,
 }
 
 impl ReadTable {
     /// The table of `R`.
     pub const fn of<R: Fold>() -> Self {
-        Self { name: R::Noun::TYPE, ddl: R::DDL, rows: || Box::new(Typed::<R>(HashMap::new())) }
+        let rows = || -> Box<dyn Rows> { Box::new(Typed::<R>(HashMap::new())) };
+        Self { name: R::Noun::TYPE, ddl: R::DDL, foreign: R::FOREIGN, rows }
     }
 
     /// An empty set of rows to fold events into.
@@ -57,9 +62,16 @@ pub trait Rows: Send {
     fn put(&mut self, id: String, row: Value) -> Result<()>;
     /// Folds one event into the row of its noun.
     fn fold(&mut self, event: &LogRow) -> Result<()>;
-    /// All rows as they are now; `None` for those that went away.
-    fn take(self: Box<Self>) -> Result<Vec<(String, Option<Value>)>>;
+    /// How many there are, those that went away included.
+    fn count(&self) -> usize;
+    /// Takes one row out; `None` where there is none.
+    fn remove(&mut self, id: &str) -> Result<Option<Value>>;
+    /// All rows as they are now, one after the other; `None` for those that went away.
+    fn take(self: Box<Self>) -> TakenRows;
 }
+
+/// Rows with their ids, as they are to be written; `None` for those that went away.
+pub type TakenRows = Box<dyn Iterator<Item = Result<(String, Option<Value>)>> + Send>;
 
 struct Typed<R: Fold>(HashMap<String, Option<R>>);
 
@@ -76,11 +88,19 @@ impl<R: Fold> Rows for Typed<R> {
         Ok(())
     }
 
-    fn take(self: Box<Self>) -> Result<Vec<(String, Option<Value>)>> {
-        let json = |(id, row): (String, Option<R>)| {
-            Ok((id, row.map(|row| serde_json::to_value(row)).transpose()?))
-        };
-        self.0.into_iter().map(json).collect()
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn remove(&mut self, id: &str) -> Result<Option<Value>> {
+        let row = self.0.remove(id).flatten();
+        Ok(row.map(serde_json::to_value).transpose()?)
+    }
+
+    fn take(self: Box<Self>) -> TakenRows {
+        let json =
+            |(id, row): (String, Option<R>)| Ok((id, row.map(serde_json::to_value).transpose()?));
+        Box::new(self.0.into_iter().map(json))
     }
 }
 
@@ -95,7 +115,7 @@ pub async fn project(db: &mut PgConnection, schema: &str, events: &[LogRow]) -> 
         let Some(events) = by_noun.get(table.name) else { continue };
         let mut rows = load(db, schema, table, events).await?;
         events.iter().try_for_each(|event| rows.fold(event))?;
-        save(db, schema, table.name, rows.take()?).await?;
+        save(db, schema, table.name, rows.take().collect::<Result<_>>()?).await?;
     }
     crate::sbi::count_devices(db, schema, Some(events)).await
 }
@@ -150,15 +170,14 @@ pub async fn save(
 
 /// The row of one noun.
 pub async fn find<R: Fold>(db: impl sqlx::PgExecutor<'_>, id: &str) -> Result<Option<R>> {
-    let sql = format!("select to_jsonb(t) from {}.{} t where id = $1", crate::READ, R::Noun::TYPE);
+    let sql = format!("select to_jsonb(t) from {} t where id = $1", R::Noun::TYPE);
     let row: Option<Value> = sqlx::query_scalar(&sql).bind(id).fetch_optional(db).await?;
     row.map(|row| serde_json::from_value(row).map_err(Error::from)).transpose()
 }
 
 /// The rows of many nouns, in no order.
 pub async fn find_many<R: Fold>(db: impl sqlx::PgExecutor<'_>, ids: &[String]) -> Result<Vec<R>> {
-    let sql =
-        format!("select to_jsonb(t) from {}.{} t where id = any($1)", crate::READ, R::Noun::TYPE);
+    let sql = format!("select to_jsonb(t) from {} t where id = any($1)", R::Noun::TYPE);
     let rows: Vec<Value> = sqlx::query_scalar(&sql).bind(ids).fetch_all(db).await?;
     rows.into_iter().map(|row| serde_json::from_value(row).map_err(Error::from)).collect()
 }
@@ -175,7 +194,6 @@ pub async fn find_at<R: Fold>(
 
 /// Whether there is a row with this id.
 pub async fn exists<R: Fold>(db: impl sqlx::PgExecutor<'_>, id: &str) -> Result<bool> {
-    let sql =
-        format!("select exists (select from {}.{} where id = $1)", crate::READ, R::Noun::TYPE);
+    let sql = format!("select exists (select from {} where id = $1)", R::Noun::TYPE);
     Ok(sqlx::query_scalar(&sql).bind(id).fetch_one(db).await?)
 }

@@ -15,11 +15,11 @@ pub trait Held: Fold {
 }
 
 /// Joins the partner, for lists of what belongs to one.
-pub(crate) const OF_PARTNER: &str = "left join read.partner on partner.id = t.partner_id";
+pub(crate) const OF_PARTNER: &str = "left join partner on partner.id = t.partner_id";
 /// Joins the partner, the policy and its group, for lists of what works under a policy.
-pub(crate) const UNDER_POLICY: &str = "left join read.partner on partner.id = t.partner_id \
-     left join read.policy on policy.id = t.policy_id \
-     left join read.policy_group on policy_group.id = policy.policy_group_id";
+pub(crate) const UNDER_POLICY: &str = "left join partner on partner.id = t.partner_id \
+     left join policy on policy.id = t.policy_id \
+     left join policy_group on policy_group.id = policy.policy_group_id";
 
 /// The name of the partner's organisation.
 pub(crate) const ORGANIZATION_NAME: Key =
@@ -39,7 +39,7 @@ pub async fn live_of_partner<R: Held>(
     partner: &PartnerId,
 ) -> Result<Vec<String>> {
     let sql = format!(
-        "select id from read.{} where partner_id = $1 and status = any($2) order by id",
+        "select id from {} where partner_id = $1 and status = any($2) order by id",
         R::Noun::TYPE
     );
     Ok(sqlx::query_scalar(&sql).bind(partner.as_str()).bind(R::LIVE).fetch_all(db).await?)
@@ -52,7 +52,7 @@ pub async fn live_under_policy<R: Held>(
     policy: &PolicyId,
 ) -> Result<Vec<String>> {
     let sql = format!(
-        "select id from read.{} where partner_id = $1 and policy_id = $2 and status = any($3) \
+        "select id from {} where partner_id = $1 and policy_id = $2 and status = any($3) \
          order by id",
         R::Noun::TYPE
     );
@@ -65,9 +65,7 @@ pub async fn live_under_policy<R: Held>(
 /// less.
 pub fn belongs(parameter: &str) -> String {
     let held = HELD.iter().map(|table| {
-        format!(
-            " union all select '{table}', id from read.{table} where partner_id = any({parameter})"
-        )
+        format!(" union all select '{table}', id from {table} where partner_id = any({parameter})")
     });
     let held = held.collect::<String>();
     format!("(aggregate_type, aggregate_id) in (select 'partner'::text, unnest({parameter}){held})")

@@ -92,7 +92,7 @@ pub async fn history(
     let rows: Vec<LogRow> = statement.rows().fetch_all(db).await?;
     let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
     let has_next = rows.len() > limit;
-    let entries = rows.iter().take(limit).map(entry).collect::<Result<_>>()?;
+    let entries = rows.iter().take(limit).map(HistoryEntry::of).collect::<Result<_>>()?;
     Ok(HistoryPage { entries, has_next })
 }
 
@@ -160,29 +160,32 @@ const FIRST_SINCE: &str = "coalesce((select e.position from events e where e.rec
 
 /// What is no request, or one that was submitted: looked up event by event.
 const SUBMITTED: &str = "(aggregate_type <> 'policy_request' or (select submitted_at is not null \
-     from read.policy_request r where r.id = aggregate_id))";
+     from policy_request r where r.id = aggregate_id))";
 
-fn entry(row: &LogRow) -> Result<HistoryEntry> {
-    let metadata = row.metadata()?;
-    let mut data: Value = serde_json::from_str(&row.payload)?;
-    if let Some(fields) = data.as_object_mut() {
-        fields.remove("type"); // said by `event` already
+impl HistoryEntry {
+    /// What a row of the log tells.
+    pub(crate) fn of(row: &LogRow) -> Result<Self> {
+        let metadata = row.metadata()?;
+        let mut data: Value = serde_json::from_str(&row.payload)?;
+        if let Some(fields) = data.as_object_mut() {
+            fields.remove("type"); // said by `event` already
+        }
+        Ok(Self {
+            position: row.position,
+            at: row.recorded_at,
+            noun: row.aggregate_type.clone(),
+            id: row.aggregate_id.clone(),
+            version: row.sequence,
+            event: row.event_type.clone(),
+            actor: metadata.actor,
+            roles: metadata.roles.split_whitespace().map(ToOwned::to_owned).collect(),
+            actor_partner: Some(metadata.actor_partner).filter(|partner| !partner.is_empty()),
+            reason: data["reason"].as_str().or(data["comment"].as_str()).map(ToOwned::to_owned),
+            data,
+            correlation_id: metadata.correlation_id,
+            causation_id: metadata.causation_id,
+        })
     }
-    Ok(HistoryEntry {
-        position: row.position,
-        at: row.recorded_at,
-        noun: row.aggregate_type.clone(),
-        id: row.aggregate_id.clone(),
-        version: row.sequence,
-        event: row.event_type.clone(),
-        actor: metadata.actor,
-        roles: metadata.roles.split_whitespace().map(ToOwned::to_owned).collect(),
-        actor_partner: Some(metadata.actor_partner).filter(|partner| !partner.is_empty()),
-        reason: data["reason"].as_str().or(data["comment"].as_str()).map(ToOwned::to_owned),
-        data,
-        correlation_id: metadata.correlation_id,
-        causation_id: metadata.causation_id,
-    })
 }
 
 fn position(cursor: Option<&str>) -> Result<Option<i64>> {

@@ -1,6 +1,6 @@
 //! Keys that follow each other, whatever they open.
 
-use crate::{READ, Result};
+use crate::Result;
 use chrono::{DateTime, Utc};
 use domain::Decide;
 use sqlx::PgExecutor;
@@ -12,7 +12,7 @@ pub async fn open_before<A: Decide>(
     id: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>> {
-    let table = format!("{READ}.{}", A::TYPE);
+    let table = A::TYPE;
     let sql = format!(
         "with recursive line as (\
            select id, rotated_from, status, expires_at from {table} where id = $1 \

@@ -3,10 +3,15 @@
 //! A read table is a fold of the log, keyed by the id of its noun. The appender folds each event in
 //! the transaction that writes it; [`rebuild`] folds the whole log again with the same function.
 
+mod folded;
+mod read_schema;
+
 pub mod api_key;
+pub mod as_of;
 pub mod consent;
 pub mod dashboard;
 pub mod device;
+pub mod diff;
 pub mod expiring;
 pub mod extractor;
 pub mod fold;
@@ -32,10 +37,12 @@ pub mod sbi;
 pub mod search;
 pub mod soundness;
 pub mod trust_certificate;
+pub mod verify;
 
 use domain::Finding;
 use domain::ids::PartnerId;
 use fold::ReadTable;
+use sqlx::postgres::PgConnectOptions;
 
 /// Every read table.
 pub const TABLES: [ReadTable; 14] = [
@@ -57,6 +64,12 @@ pub const TABLES: [ReadTable; 14] = [
 
 /// The live schema of the read tables.
 pub const READ: &str = "read";
+
+/// Lets a connection find the read tables of `schema` by their names alone, as all read SQL has
+/// them; what is not there, such as the log, is found in `public`.
+pub fn reading(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
+    options.options([("search_path", format!("{schema},public"))])
+}
 
 /// Whose rows a query may see. Every `list` and `find` asks for it, so it cannot be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use domain::log_entry::StoredEvent;
 use domain::recorded::{Metadata, Recorded};
 use serde_json::Value;
 use sqlx::PgExecutor;
+use std::str::FromStr;
 
 /// The advisory lock that gives the log its one order: whoever appends, swaps the read tables or
 /// stops the clock for another reason holds it until its transaction ends.
@@ -189,6 +190,17 @@ pub async fn stream_until(
     Ok(query.fetch_all(db).await?)
 }
 
+/// The last position that is seen from a point in the past; 0 before the first event.
+pub async fn position_at(db: impl PgExecutor<'_>, until: Until) -> Result<i64> {
+    let time = match until {
+        Until::Position(position) => return Ok(position),
+        Until::Time(time) => time,
+    };
+    let sql = "select coalesce((select position from events where recorded_at <= $1 \
+               order by recorded_at desc, position desc limit 1), 0)";
+    Ok(sqlx::query_scalar(sql).bind(time).fetch_one(db).await?)
+}
+
 /// A point in the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
@@ -196,4 +208,21 @@ pub enum Until {
     Position(i64),
     /// Up to this instant, itself included.
     Time(DateTime<Utc>),
+}
+
+/// What is neither a position nor a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("neither a position (a decimal number) nor a time (RFC 3339)")]
+pub struct NoPoint;
+
+impl FromStr for Until {
+    type Err = NoPoint;
+
+    fn from_str(text: &str) -> std::result::Result<Self, NoPoint> {
+        if let Some(position) = text.parse().ok().filter(|it| *it >= 0) {
+            return Ok(Self::Position(position));
+        }
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| NoPoint)?;
+        Ok(Self::Time(time.with_timezone(&Utc)))
+    }
 }

@@ -22,7 +22,7 @@ async fn migrate_alone(db: &mut PgConnection) -> Result<()> {
     db.execute("grant select on _sqlx_migrations to pms_serve").await?; // for `is_current`
     if live_version(db).await?.as_deref() != Some(fold_version()) {
         tracing::info!("folding the read tables");
-        rebuild_alone(db, |_, _| {}).await?;
+        rebuild_alone(db, |_| {}).await?;
     }
     Ok(())
 }

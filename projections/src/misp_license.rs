@@ -152,12 +152,12 @@ pub struct MispLicenseFilter {
 }
 
 /// The policy of a licence, by name; those without come as if theirs had none.
-const POLICY_OR_NONE: &str = "join (select id, lower(name) as name from read.policy \
+const POLICY_OR_NONE: &str = "join (select id, lower(name) as name from policy \
      union all select '', '') named on named.id = coalesce(t.policy_id, '')";
 /// The same of the group of its policy.
-const GROUP_OR_NONE: &str = "join (select id, policy_group_id from read.policy \
+const GROUP_OR_NONE: &str = "join (select id, policy_group_id from policy \
      union all select '', '') its on its.id = coalesce(t.policy_id, '') \
-     join (select id, lower(name) as name from read.policy_group \
+     join (select id, lower(name) as name from policy_group \
      union all select '', '') named on named.id = its.policy_group_id";
 
 /// What licences can be sorted by.

@@ -12,7 +12,7 @@ pub use cursor::{DEFAULT_PAGE, MAX_PAGE, limit};
 pub(crate) use query::Query;
 
 use crate::fold::Fold;
-use crate::{READ, Result, Viewer};
+use crate::{Result, Viewer};
 use async_graphql::{Enum, InputObject, InputType, SimpleObject};
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
@@ -241,7 +241,7 @@ impl<R: Listed> Question<R> {
     }
 
     fn source() -> String {
-        format!("{READ}.{} t {}", R::Noun::TYPE, R::JOINS)
+        format!("{} t {}", R::Noun::TYPE, R::JOINS)
     }
 
     fn conditions(&self) -> Conditions {
@@ -280,7 +280,7 @@ impl<R: Listed> Question<R> {
         Query {
             list: format!("{table} {field:?} {direction:?}"),
             item: "t.id",
-            row: format!("(select to_jsonb(r) from {READ}.{table} r where r.id = item)"),
+            row: format!("(select to_jsonb(r) from {table} r where r.id = item)"),
             sources: vec![Self::source()],
             conditions: self.conditions(),
             key: field.key(),

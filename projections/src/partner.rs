@@ -257,7 +257,7 @@ pub struct PartnerFilter {
 }
 
 /// The policy group of a partner, by name; those without come as if theirs had none.
-const GROUP_OR_NONE: &str = "join (select id, lower(name) as name from read.policy_group \
+const GROUP_OR_NONE: &str = "join (select id, lower(name) as name from policy_group \
      union all select '', '') named on named.id = coalesce(t.policy_group_id, '')";
 
 /// What partners can be sorted by.
@@ -311,8 +311,7 @@ impl Listed for Row {
     type Filter = PartnerFilter;
     type Sort = PartnerSort;
     type Distinct = PartnerDistinct;
-    const JOINS: &'static str =
-        "left join read.policy_group on policy_group.id = t.policy_group_id";
+    const JOINS: &'static str = "left join policy_group on policy_group.id = t.policy_group_id";
 
     fn filter(filter: &PartnerFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.partner_id.as_ref());
@@ -336,7 +335,8 @@ impl Listed for Row {
     }
 }
 
-/// The partners that `subject` is a member of, and what it is there.
+/// The partners that `subject` is a member of, and what it is there: now, also where the past is
+/// served, for who has left sees nothing any more.
 pub async fn of_member(
     db: impl PgExecutor<'_>,
     subject: &str,

@@ -215,8 +215,7 @@ impl Listed for Row {
     type Filter = PolicyFilter;
     type Sort = PolicySort;
     type Distinct = PolicyDistinct;
-    const JOINS: &'static str =
-        "left join read.policy_group on policy_group.id = t.policy_group_id";
+    const JOINS: &'static str = "left join policy_group on policy_group.id = t.policy_group_id";
 
     fn filter(filter: &PolicyFilter, conditions: &mut Conditions) {
         conditions.text("t.id", filter.policy_id.as_ref());
@@ -239,7 +238,7 @@ impl Listed for Row {
 
 /// How many policies of a group are published or drafts.
 pub async fn live_in_group(db: impl PgExecutor<'_>, group: &PolicyGroupId) -> crate::Result<usize> {
-    let sql = "select count(*) from read.policy \
+    let sql = "select count(*) from policy \
                where policy_group_id = $1 and status in ('DRAFT', 'PUBLISHED')";
     let count: i64 = sqlx::query_scalar(sql).bind(group.as_str()).fetch_one(db).await?;
     Ok(usize::try_from(count).unwrap_or_default())
@@ -247,7 +246,7 @@ pub async fn live_in_group(db: impl PgExecutor<'_>, group: &PolicyGroupId) -> cr
 
 /// The policies that take the place of these, in no order. One that was discarded does not.
 pub async fn successors(db: impl PgExecutor<'_>, policies: &[String]) -> crate::Result<Vec<Row>> {
-    let sql = "select to_jsonb(t) from read.policy t \
+    let sql = "select to_jsonb(t) from policy t \
                where supersedes = any($1) and status <> 'DISCARDED'";
     let rows: Vec<Value> = sqlx::query_scalar(sql).bind(policies).fetch_all(db).await?;
     rows.into_iter().map(|row| Ok(serde_json::from_value(row)?)).collect()

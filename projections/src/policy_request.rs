@@ -257,7 +257,7 @@ impl Held for Row {
 
 /// How many requests for a policy are open or approved.
 pub async fn live_for_policy(db: impl PgExecutor<'_>, policy: &PolicyId) -> crate::Result<usize> {
-    let sql = "select count(*) from read.policy_request \
+    let sql = "select count(*) from policy_request \
                where policy_id = $1 and status in ('PENDING', 'APPROVED')";
     let count: i64 = sqlx::query_scalar(sql).bind(policy.as_str()).fetch_one(db).await?;
     Ok(usize::try_from(count).unwrap_or_default())
@@ -269,7 +269,7 @@ pub async fn approved(
     partner: &PartnerId,
     policy: &PolicyId,
 ) -> crate::Result<Option<String>> {
-    let sql = "select id from read.policy_request \
+    let sql = "select id from policy_request \
                where partner_id = $1 and policy_id = $2 and status = 'APPROVED' order by id limit 1";
     let query = sqlx::query_scalar(sql).bind(partner.as_str()).bind(policy.as_str());
     Ok(query.fetch_optional(db).await?)
@@ -281,7 +281,7 @@ pub async fn approved_for_credential_type(
     partner: &PartnerId,
     credential_type: &str,
 ) -> crate::Result<Option<Row>> {
-    let sql = "select to_jsonb(t) from read.policy_request t \
+    let sql = "select to_jsonb(t) from policy_request t \
                where partner_id = $1 and credential_type = $2 and status = 'APPROVED' limit 1";
     let query = sqlx::query_scalar(sql).bind(partner.as_str()).bind(credential_type);
     let row: Option<serde_json::Value> = query.fetch_optional(db).await?;
@@ -294,7 +294,7 @@ pub async fn uses(
     db: impl PgExecutor<'_>,
     extractors: &[String],
 ) -> crate::Result<Vec<(String, usize)>> {
-    let sql = "select x.id, count(*) from unnest($1::text[]) x(id) join read.policy_request t \
+    let sql = "select x.id, count(*) from unnest($1::text[]) x(id) join policy_request t \
                on t.extractors @> jsonb_build_array(jsonb_build_object('extractor_id', x.id)) \
                where t.status in ('DRAFT', 'PENDING', 'APPROVED') group by x.id";
     let counts: Vec<(String, i64)> = sqlx::query_as(sql).bind(extractors).fetch_all(db).await?;

@@ -1,20 +1,27 @@
 //! Making the read tables anew from the log, beside the live ones, without downtime.
 
-use crate::fold::{Rows, project, save};
-use crate::log::{APPEND_LOCK, LogRow, after, head};
+use crate::fold::project;
+use crate::folded::{Folded, PAGE};
+use crate::log::{APPEND_LOCK, after, head};
+use crate::read_schema::{Rights, create, discard, fill};
 use crate::{Error, READ, Result, TABLES};
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection, PgExecutor};
 use std::sync::LazyLock;
 
+pub use crate::folded::{Progress, Step};
+
 /// Raise by hand when a fold changes its meaning without its table changing its shape.
 const FOLDS: &str = "2";
+/// What is being built.
 const NEXT: &str = "read_next";
+/// What was live before.
+const LAST: &str = "read_last";
 /// The advisory lock of whoever changes the shape of the database.
 const SHAPE_LOCK: i64 = 0x706d_735f_7368_6170; // "pms_shap"
-const PAGE: i64 = 5_000;
-const CHUNK: usize = 2_000;
+/// So few events are folded while nobody can append.
+const FEW: usize = 100;
 
 /// Names the folds of this program: two programs with the same version make the same rows. An
 /// appender that finds another one in the live schema stops.
@@ -42,22 +49,23 @@ pub async fn live_version(db: &mut PgConnection) -> Result<Option<String>> {
 }
 
 /// Folds the whole log in memory, writes the next schema beside the live one, catches up and swaps
-/// under the append lock. Requests are served meanwhile; commands wait only for the last step.
-/// `progress` hears how many events of how many are folded.
-pub async fn rebuild(db: &mut PgConnection, progress: impl FnMut(i64, i64)) -> Result<()> {
+/// under the append lock. Nobody who reads waits for anything, and commands wait only for the last
+/// step. Whatever ends it before that leaves the live tables as they are, and the next one starts
+/// anew.
+pub async fn rebuild(db: &mut PgConnection, progress: impl FnMut(Progress)) -> Result<()> {
     alone(db).await?;
     let rebuilt = rebuild_alone(db, progress).await;
     let _ = not_alone(db).await; // a broken connection has given the lock back already
     rebuilt
 }
 
-/// Waits until nobody else migrates or rebuilds this database.
+/// Waits until nobody else migrates, rebuilds or verifies this database.
 pub(crate) async fn alone(db: &mut PgConnection) -> Result<()> {
     sqlx::query("select pg_advisory_lock($1)").bind(SHAPE_LOCK).execute(db).await?;
     Ok(())
 }
 
-/// Lets others migrate or rebuild.
+/// Lets others do so.
 pub(crate) async fn not_alone(db: &mut PgConnection) -> Result<()> {
     sqlx::query("select pg_advisory_unlock($1)").bind(SHAPE_LOCK).execute(db).await?;
     Ok(())
@@ -65,17 +73,44 @@ pub(crate) async fn not_alone(db: &mut PgConnection) -> Result<()> {
 
 pub(crate) async fn rebuild_alone(
     db: &mut PgConnection,
-    mut progress: impl FnMut(i64, i64),
+    mut progress: impl FnMut(Progress),
 ) -> Result<()> {
-    create_schema(db, NEXT).await?;
-    let mut folded = Folded::default();
-    let end = head(&mut *db).await?;
-    while folded.position < end {
-        folded.advance(db).await?;
-        progress(folded.position.min(end), end);
+    for left_behind in [NEXT, LAST] {
+        if !discard(db, left_behind).await? {
+            let why = format!("somebody reads the tables of {left_behind} all the time");
+            return Err(Error::Unreadable(why));
+        }
     }
-    let mut position = folded.position;
-    folded.write(db, NEXT).await?;
+    create(db, NEXT, Rights::Write).await?;
+    let head = head(&mut *db).await?;
+    let folded = Folded::up_to(db, head, &mut progress).await?;
+    fill(db, NEXT, folded, &mut progress).await?;
+    let position = catch_up(db, head).await?;
+    swap(db, position).await?;
+    if !discard(db, LAST).await? {
+        tracing::warn!("somebody still reads the tables from before: the next rebuild drops them");
+    }
+    Ok(())
+}
+
+/// Folds what has come meanwhile into the next schema, until little is left; up to where.
+async fn catch_up(db: &mut PgConnection, mut position: i64) -> Result<i64> {
+    loop {
+        let mut page = db.begin().await?;
+        let late = after(&mut *page, position, PAGE).await?;
+        project(&mut page, NEXT, &late).await?;
+        page.commit().await?;
+        position = late.last().map_or(position, |event| event.position);
+        if late.len() < FEW {
+            return Ok(position);
+        }
+    }
+}
+
+/// Nothing is appended while the last events are folded and the schemas get their names. A name is
+/// all that changes hands: renaming waits for nobody who reads, and nobody who reads waits for it.
+/// Whoever has begun goes on with the tables that were live then.
+async fn swap(db: &mut PgConnection, mut position: i64) -> Result<()> {
     let mut swap = db.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(APPEND_LOCK).execute(&mut *swap).await?;
     loop {
@@ -84,87 +119,36 @@ pub(crate) async fn rebuild_alone(
         position = last.position;
         project(&mut swap, NEXT, &late).await?;
     }
-    swap.execute(&*format!(
-        "drop schema if exists {READ} cascade; alter schema {NEXT} rename to {READ}"
-    ))
-    .await?;
+    let there = format!("select to_regnamespace('{READ}') is not null");
+    if sqlx::query_scalar(&there).fetch_one(&mut *swap).await? {
+        swap.execute(&*format!("alter schema {READ} rename to {LAST}")).await?;
+    }
+    swap.execute(&*format!("alter schema {NEXT} rename to {READ}")).await?;
     swap.commit().await?;
     Ok(())
 }
 
-/// An empty set of read tables, open to the serving role.
-async fn create_schema(db: &mut PgConnection, schema: &str) -> Result<()> {
-    let mut all = db.begin().await?;
-    let trigrams =
-        "select extnamespace::regnamespace::text from pg_extension where extname = 'pg_trgm'";
-    let trigrams: String = sqlx::query_scalar(trigrams).fetch_one(&mut *all).await?;
-    let head = format!(
-        "drop schema if exists {schema} cascade; create schema {schema}; \
-         set local search_path to {schema}, {trigrams}; \
-         create table fold_version (version text not null);"
-    );
-    all.execute(&*head).await?;
-    for table in TABLES {
-        all.execute(table.ddl).await?;
-    }
-    sqlx::query("insert into fold_version values ($1)")
-        .bind(fold_version())
-        .execute(&mut *all)
-        .await?;
-    let rights = format!(
-        "grant usage on schema {schema} to pms_serve; \
-         grant select, insert, update, delete on all tables in schema {schema} to pms_serve; \
-         revoke insert, update, delete on fold_version from pms_serve;"
-    );
-    all.execute(&*rights).await?;
-    all.commit().await?;
-    Ok(())
-}
-
-/// The whole system in memory, as of a position.
-struct Folded {
-    position: i64,
-    tables: Vec<(&'static str, Box<dyn Rows>)>,
-}
-
-impl Default for Folded {
-    fn default() -> Self {
-        let tables = TABLES.iter().map(|table| (table.name, table.empty())).collect();
-        Self { position: 0, tables }
-    }
-}
-
-impl Folded {
-    /// Folds the next page.
-    async fn advance(&mut self, db: &mut PgConnection) -> Result<()> {
-        let page = after(&mut *db, self.position, PAGE).await?;
-        page.iter().try_for_each(|event| self.fold(event))
-    }
-
-    fn fold(&mut self, event: &LogRow) -> Result<()> {
-        let table = self.tables.iter_mut().find(|(name, _)| *name == event.aggregate_type);
-        if let Some((_, rows)) = table {
-            rows.fold(event)?;
-        }
-        self.position = event.position;
-        Ok(())
-    }
-
-    async fn write(self, db: &mut PgConnection, schema: &str) -> Result<()> {
-        for (name, rows) in self.tables {
-            for chunk in rows.take()?.chunks(CHUNK) {
-                save(db, schema, name, chunk.to_vec()).await?;
-            }
-        }
-        crate::sbi::count_devices(db, schema, None).await
-    }
+/// Names the tables that a connection reads. A transaction that looks at one instant in several
+/// statements asks for it before them and after them: names are looked up anew by each, so after a
+/// swap between them it would look for the past in tables that have none.
+pub(crate) async fn generation(db: impl PgExecutor<'_>) -> Result<Option<i64>> {
+    let sql = "select to_regclass('fold_version')::oid::bigint";
+    Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
 }
 
 /// Every row of every read table as JSON text, in order: two systems with equal dumps are equal.
 pub async fn dump(db: impl PgExecutor<'_> + Copy) -> Result<Vec<(&'static str, Vec<Value>)>> {
+    dump_of(db, READ).await
+}
+
+/// The same of the read tables in another schema.
+pub async fn dump_of(
+    db: impl PgExecutor<'_> + Copy,
+    schema: &str,
+) -> Result<Vec<(&'static str, Vec<Value>)>> {
     let mut tables = Vec::new();
     for table in TABLES {
-        let sql = format!("select to_jsonb(t) from {READ}.{} t order by id", table.name);
+        let sql = format!("select to_jsonb(t) from {schema}.{} t order by id", table.name);
         let rows = sqlx::query_scalar(&sql).fetch_all(db).await.map_err(Error::from)?;
         tables.push((table.name, rows));
     }

@@ -1,5 +1,6 @@
 //! Secure biometric interfaces, as they can be asked for.
 
+use crate::READ;
 use crate::fold::{Fold, RecordedOf};
 use crate::held::{Held, OF_PARTNER, ORGANIZATION_NAME};
 use crate::log::LogRow;
@@ -69,6 +70,7 @@ pub enum SbiStatus {
 impl Fold for Row {
     type Noun = Sbi;
     const DDL: &'static str = include_str!("../../migrations/read/sbi.sql");
+    const FOREIGN: &'static [&'static str] = &["device_count"]; // see `count_devices`
 
     fn fold(row: Option<Self>, recorded: &RecordedOf<Self>) -> Option<Self> {
         let mut row = match (&recorded.event, row) {
@@ -121,7 +123,7 @@ impl Row {
     }
 }
 
-/// [`Row::is_live`] in SQL: of `read.sbi`, at the instant `?`.
+/// [`Row::is_live`] in SQL: of `sbi`, at the instant `?`.
 pub(crate) const LIVE: &str = "sbi.status = 'APPROVED' and sbi.sw_expiry_date_time > ?";
 
 /// Which secure biometric interfaces to list. All conditions have to hold.
@@ -249,6 +251,15 @@ pub(crate) async fn count_devices(
     );
     sqlx::query(&sql).bind(named).execute(db).await?;
     Ok(())
+}
+
+/// The interfaces whose count in the live tables is not that of the devices there.
+pub(crate) async fn miscounted(db: &mut PgConnection) -> crate::Result<Vec<String>> {
+    let sql = format!(
+        "select id from {READ}.sbi where device_count <> \
+         (select count(*) from {READ}.device where sbi_ids @> array[sbi.id]) order by id"
+    );
+    Ok(sqlx::query_scalar(&sql).fetch_all(db).await?)
 }
 
 impl Held for Row {

@@ -6,7 +6,7 @@
 
 use crate::noun::Noun;
 use crate::page::{Parameter, Statement, beginning, escaped, limit};
-use crate::{Error, READ, Result, Viewer};
+use crate::{Error, Result, Viewer};
 use async_graphql::{ID, SimpleObject};
 use domain::Finding;
 use domain::ids::PartnerId;
@@ -86,7 +86,7 @@ fn place(noun: Noun) -> Option<Place> {
             ..Place::new("t.name", &["t.id", "t.name"]).menu()
         },
         Noun::PolicyRequest => {
-            let policy = "(select name from read.policy where policy.id = t.policy_id)";
+            let policy = "(select name from policy where policy.id = t.policy_id)";
             Place { no_draft: "t.submitted_at is not null", ..Place::new(policy, &[]) }
         }
         Noun::Extractor => Place::new("t.name", &["t.id", "t.name"]).menu(),
@@ -197,7 +197,7 @@ impl Search {
         let order = names.last().map(|name| format!("lower({name}), ")).unwrap_or_default();
         self.parts.push(format!(
             "(select '{noun}'::text as noun, t.id, {label} as label, {partner} as partner_id, \
-             {rank} as rank from {READ}.{noun} t where ({found}){which} \
+             {rank} as rank from {noun} t where ({found}){which} \
              order by {order}t.id limit {})",
             self.first
         ));

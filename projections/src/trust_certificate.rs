@@ -252,7 +252,7 @@ impl Listed for Row {
 
 /// The certificates that are trusted in a domain.
 pub async fn trusted(db: impl PgExecutor<'_>, domain: TrustDomain) -> crate::Result<Vec<Row>> {
-    let sql = "select to_jsonb(t) from read.trust_certificate t \
+    let sql = "select to_jsonb(t) from trust_certificate t \
                where partner_domain = $1 and status = 'ACTIVE' order by id";
     let rows: Vec<serde_json::Value> =
         sqlx::query_scalar(sql).bind(domain.to_string()).fetch_all(db).await?;
@@ -265,7 +265,7 @@ pub async fn by_fingerprints(
     domain: TrustDomain,
     fingerprints: &[String],
 ) -> crate::Result<HashMap<String, String>> {
-    let sql = "select fingerprint, id from read.trust_certificate \
+    let sql = "select fingerprint, id from trust_certificate \
                where partner_domain = $1 and fingerprint = any($2)";
     let query = sqlx::query_as(sql).bind(domain.to_string()).bind(fingerprints);
     let found: Vec<(String, String)> = query.fetch_all(db).await?;
@@ -277,7 +277,7 @@ pub async fn facts(
     db: impl PgExecutor<'_>,
     domains: &[String],
 ) -> crate::Result<Vec<(String, Fact)>> {
-    let sql = "select partner_domain, to_jsonb(f) from read.trust_certificate t, lateral (select \
+    let sql = "select partner_domain, to_jsonb(f) from trust_certificate t, lateral (select \
                t.id, t.fingerprint, t.issuer_fingerprint, t.key_fingerprint, t.serial, t.status, \
                t.valid_from, t.valid_till, t.revoked_serials) f where partner_domain = any($1)";
     let rows: Vec<(String, serde_json::Value)> =

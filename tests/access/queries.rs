@@ -102,7 +102,7 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
         ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
-    let Things { credential_partner, credential_request, .. } = things;
+    let Things { credential_partner, credential_request, key, .. } = things;
     let policy_of = "credentialType: \"euin\"";
     let history = "filter: {noun: \"partner\", id:";
     let lists = ["policies(first: 200)", "policyRequests(first: 200)"];
@@ -158,6 +158,20 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             ReadConsent,
             format!("consent(subject: \"{consenting}\") {{ subject }}"),
             consenting,
+        ),
+        (
+            "diff",
+            ReadHistory,
+            format!(
+                "diff(noun: PARTNER, id: \"{partner}\", from: \"0\") {{ id changes {{ field }} }}"
+            ),
+            partner,
+        ),
+        (
+            "diff",
+            ReadHistory,
+            format!("diff(noun: API_KEY, id: \"{key}\", from: \"0\") {{ id events {{ event }} }}"),
+            key,
         ),
         (
             "history",

@@ -75,6 +75,7 @@ async fn main() {
 
 async fn commands(url: &str, folder: &Path) -> Commands {
     let options = PgConnectOptions::from_str(url).unwrap().options([("role", "pms_serve")]);
+    let options = projections::reading(options, projections::READ);
     let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
     let pool = pool.connect_with(options.clone()).await.unwrap();
     let store = EventStore::start(pool, options, Limits::default());

@@ -17,9 +17,9 @@ use commands::Commands;
 use commands::event_store::{EventStore, Limits};
 use commands::keys::Keys;
 use domain::actor::Role;
-use projections::Viewer;
 use projections::page::{Order, PageRequest, Question, Statement, TextFilter};
 use projections::partner::{PartnerFilter, PartnerStatus, Row};
+use projections::{READ, Viewer, reading};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -54,7 +54,8 @@ async fn main() {
     let root = folder.path().join("postgres");
     let server = Server::start(&Settings { root, bin_dir, durable: true }).unwrap();
     let url = server.url("postgres");
-    let mut bare = PgConnection::connect(&url).await.unwrap();
+    let bare = reading(PgConnectOptions::from_str(&url).unwrap(), READ);
+    let mut bare = PgConnection::connect_with(&bare).await.unwrap();
     projections::migrate::migrate(&mut bare).await.unwrap();
     bare.execute(PARTNERS).await.unwrap();
     bare.execute("vacuum analyze").await.unwrap();
@@ -140,6 +141,7 @@ impl Portal {
     async fn open(url: &str, folder: &Path) -> Self {
         let options = PgConnectOptions::from_str(url).unwrap();
         let options = options.options([("role", "pms_serve"), ("jit", "off")]);
+        let options = reading(options, READ);
         let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
         let pool = pool.connect_with(options.clone()).await.unwrap();
         let keys = folder.join("keys");

@@ -15,7 +15,7 @@ async fn tables(installation: &Installation) -> String {
 
 async fn rebuild_all(installation: &Installation) {
     let mut owner = installation.database.owner().connect().await.unwrap();
-    rebuild(&mut owner, |_, _| {}).await.unwrap();
+    rebuild(&mut owner, |_| {}).await.unwrap();
 }
 
 #[tokio::test]

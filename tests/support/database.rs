@@ -4,6 +4,7 @@ use super::until;
 use api::embedded_postgres::{Server, Settings, find_binaries};
 use projections::log::APPEND_LOCK;
 use projections::migrate::migrate;
+use projections::{READ, reading};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use std::fs::{self, File};
@@ -62,12 +63,13 @@ impl TestDatabase {
 
     /// As `pms serve` connects: under the role that owns nothing.
     pub fn serving(&self) -> PgConnectOptions {
-        self.owner().options([("role", "pms_serve"), ("jit", "off")])
+        reading(self.owner().options([("role", "pms_serve"), ("jit", "off")]), READ)
     }
 
-    /// Connections of the owner.
+    /// Connections of the owner, who finds the read tables by their names.
     pub fn owner_pool(&self) -> PgPool {
-        PgPoolOptions::new().max_connections(4).connect_lazy_with(self.owner())
+        let options = reading(self.owner(), READ);
+        PgPoolOptions::new().max_connections(4).connect_lazy_with(options)
     }
 
     /// Connections of `pms serve`.

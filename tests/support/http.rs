@@ -42,6 +42,7 @@ pub struct Answer {
 pub struct Caller<'a> {
     app: &'a App,
     token: String,
+    url: String,
 }
 
 impl App {
@@ -160,7 +161,7 @@ impl App {
 
     /// Somebody with this token.
     pub fn bearer(&self, token: String) -> Caller<'_> {
-        Caller { app: self, token }
+        Caller { app: self, token, url: self.url.clone() }
     }
 
     /// Runs partner management.
@@ -185,9 +186,13 @@ impl App {
 
     /// Sends bytes to GraphQL with a token, as they are.
     pub async fn sends(&self, token: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        self.sends_to(&self.url, token, content_type, body).await
+    }
+
+    async fn sends_to(&self, url: &str, token: &str, content_type: &str, body: Vec<u8>) -> Answer {
         let request = self
             .client
-            .post(self.url("/graphql"))
+            .post(format!("{url}/graphql"))
             .header(AUTHORIZATION, format!("Bearer {token}"))
             .header(CONTENT_TYPE, content_type)
             .body(body);
@@ -209,10 +214,16 @@ impl Caller<'_> {
         &self.token
     }
 
+    /// The same somebody before another node.
+    pub fn at(self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self }
+    }
+
     /// Sends a query with variables.
     pub async fn asks(&self, query: &str, variables: Value) -> Answer {
         let body = json!({"query": query, "variables": variables}).to_string();
-        self.app.sends(&self.token, "application/json", body.into_bytes()).await
+        let body = body.into_bytes();
+        self.app.sends_to(&self.url, &self.token, "application/json", body).await
     }
 
     /// Gives a command that takes an input and answers with what `selection` names.

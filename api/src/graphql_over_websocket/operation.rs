@@ -99,6 +99,9 @@ impl Operation {
         let transport = &self.node.transport;
         let name = request.operation_name.as_deref();
         let document = check(&request.query, name, &request.variables, transport.introspection)?;
+        if document.operation == OperationType::Mutation {
+            caller.commands.permit_changes()?;
+        }
         let allowed = transport.allow(&caller.request.actor.subject, document.weight);
         allowed.map_err(|wait| {
             let message = "Too much was asked for lately. Try again later.";

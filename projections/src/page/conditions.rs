@@ -169,7 +169,7 @@ impl Conditions {
         let together = self.part(conditions);
         if !together.is_empty() {
             self.add_plain(&format!(
-                "{expression} && array(select {table}.id from read.{table} where true{together})"
+                "{expression} && array(select {table}.id from {table} where true{together})"
             ));
         }
     }

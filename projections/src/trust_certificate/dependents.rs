@@ -28,11 +28,11 @@ pub struct Dependents {
 const USERS: &str = "\
     select 'partner' as noun, p.id, d.domain, p.certificate_path as path, \
       p.certificate_serial as serial \
-    from read.partner p join unnest($2::text[], $3::text[]) d(type, domain) on d.type = p.partner_type \
+    from partner p join unnest($2::text[], $3::text[]) d(type, domain) on d.type = p.partner_type \
     where p.status <> 'DEACTIVATED' and p.certificate_expires_at > $1 \
     union all \
     select 'ftm_chip', c.id, d.domain, c.certificate_path, c.certificate_serial \
-    from read.ftm_chip c join read.partner p on p.id = c.partner_id \
+    from ftm_chip c join partner p on p.id = c.partner_id \
       join unnest($2::text[], $3::text[]) d(type, domain) on d.type = p.partner_type \
     where c.status = any($4) and c.certificate_expires_at > $1";
 
@@ -46,7 +46,7 @@ pub async fn used_by(
     let sql = format!(
         "select t.id, (select count(*) from ({USERS}) u where u.domain = t.partner_domain \
            and u.path @> jsonb_build_array(t.fingerprint)) \
-         from read.trust_certificate t where t.id = any($5)"
+         from trust_certificate t where t.id = any($5)"
     );
     let (types, domains) = domains_of_types();
     let query = sqlx::query_as(&sql).bind(now).bind(types).bind(domains);
@@ -65,15 +65,15 @@ pub async fn dependents(
 ) -> Result<Dependents> {
     let sql = format!(
         "with recursive issuer as (\
-           select fingerprint from read.trust_certificate where partner_domain = $5 \
+           select fingerprint from trust_certificate where partner_domain = $5 \
              and (fingerprint = $6 or ($8::text[] is not null and key_fingerprint = $7))), \
          below as (\
-           select t.id, t.fingerprint from read.trust_certificate t \
+           select t.id, t.fingerprint from trust_certificate t \
              join issuer i on i.fingerprint = t.issuer_fingerprint \
              where t.partner_domain = $5 and t.fingerprint <> t.issuer_fingerprint \
              and ($8 is null or t.serial = any($8)) \
            union \
-           select t.id, t.fingerprint from read.trust_certificate t \
+           select t.id, t.fingerprint from trust_certificate t \
              join below b on b.fingerprint = t.issuer_fingerprint where t.partner_domain = $5), \
          users as ({USERS}), \
          dependent as (\
