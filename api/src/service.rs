@@ -169,6 +169,7 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     let proof_of_possession = config.proof_of_possession == ProofOfPossession::On;
     let commands = commands.with_proof_of_possession(proof_of_possession);
     commands.adopt_keys().await.map_err(start_error)?;
+    commands.erase_what_the_log_says().await.map_err(start_error)?; // before anybody can ask for it
     Ok(commands)
 }
 

@@ -42,7 +42,7 @@ pub struct ShapeChange {
 }
 
 /// The version in which an event is written today.
-pub(crate) fn version(event_type: &str, changes: &[ShapeChange]) -> String {
+pub fn version(event_type: &str, changes: &[ShapeChange]) -> String {
     let last = changes.iter().rfind(|it| it.event_type == event_type);
     last.map_or("1.0", |it| it.version).to_owned()
 }

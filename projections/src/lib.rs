@@ -29,6 +29,7 @@ pub mod proposal;
 pub mod rebuild;
 pub mod sbi;
 pub mod search;
+pub mod subject;
 pub mod trust_certificate;
 
 use domain::Finding;

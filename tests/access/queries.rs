@@ -98,8 +98,8 @@ pub fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
 
 fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
     use Operation::{
-        ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadHistory, ReadIssuingCertificate,
-        ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
+        ExportSubject, ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadHistory,
+        ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
     let Things { credential_partner, credential_request, .. } = things;
@@ -158,6 +158,12 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             ReadConsent,
             format!("consent(subject: \"{consenting}\") {{ subject }}"),
             consenting,
+        ),
+        (
+            "exportSubject",
+            ExportSubject,
+            format!("exportSubject(kind: PARTNER, id: \"{partner}\") {{ id }}"),
+            partner,
         ),
         (
             "history",
