@@ -185,7 +185,7 @@ async fn what_nobody_knows_cannot_be_erased_and_a_legal_ground_has_to_be_named()
     for (input, finding) in [
         (of("PARTNER", "nobody"), "id: PARTNER_NOT_FOUND"),
         (of("PERSON", "nobody"), "id: ORIGINS_NOT_FOUND"),
-        (of("PERSON", " "), "id: REQUIRED"),
+        (of("PERSON", " "), "id: EMPTY"),
         (json!({"kind": "PARTNER", "id": "acme"}), "legalGround: INVALID_QUERY"),
     ] {
         let refused = app.admin().does("eraseSubject", input.clone(), "position").await;

@@ -12,7 +12,6 @@ mod demo;
 mod device;
 mod embedded_postgres;
 mod erasure;
-mod event_shapes;
 mod expiring_items;
 mod export;
 mod extractor;

@@ -1,6 +1,7 @@
 //! A stored event is a file format. `event_shapes.txt` has the fields of every event in every version,
 //! with their JSON types; what today's code reads has to be the same. It is derived from the types
 //! themselves, so that no example has to be complete.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use domain::Decide;
 use domain::aggregate::version;
@@ -27,7 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-const FILE: &str = "event_shapes.txt";
+const FILE: &str = "tests/event_shapes.txt";
+const GOLDEN: &str = "../tests/stored_events";
 
 const CURE: &str = "\
 A log holds events of the shape before. Either change the field back; or, where it has to change: \
@@ -57,7 +59,7 @@ fn no_event_changes_its_shape_without_a_new_version() {
         .filter(|(name, shape)| kept.get(*name) != Some(shape))
         .map(|it| it.0)
         .collect();
-    let told = "BLESS=1 cargo test -p tests event_shapes writes them into tests/event_shapes.txt";
+    let told = "BLESS=1 cargo test -p domain --test event_shapes writes them into its file";
     assert!(new.is_empty() || std::env::var_os("BLESS").is_some(), "new shapes: {new:?}; {told}");
 }
 
@@ -70,7 +72,7 @@ fn every_shape_that_was_ever_written_has_its_golden_file() {
             "1" => format!("{event}.json"),
             later => format!("{event}.v{later}.json"),
         };
-        assert!(Path::new("stored_events").join(&file).exists(), "stored_events/{file} is missing");
+        assert!(Path::new(GOLDEN).join(&file).exists(), "{GOLDEN}/{file} is missing");
     }
 }
 
