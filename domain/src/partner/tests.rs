@@ -89,9 +89,9 @@ pub(crate) fn machine() -> StateMachine<Partner> {
             ("", active.clone()),
             ("that intends to sign", after(Event::SigningIntended(intent("next")))),
             ("whose certificate was revoked", after(revoked("first"))),
-            ("whose contacts were erased", after(erased())),
             ("", after(Event::Suspended { reason: reason() })),
             ("", after(Event::Deactivated { reason: reason() })),
+            ("whose contacts were erased", after(erased())),
         ],
         commands: vec![
             ("", Command::Register(registration())),
