@@ -24,4 +24,5 @@ mod the_lock_is_given_back;
 mod the_log_is_a_file_format;
 mod time_never_runs_backwards;
 mod verify_finds_every_difference;
+mod what_is_erased_is_gone_for_ever;
 mod wishes_are_granted_once;

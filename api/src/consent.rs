@@ -30,10 +30,10 @@ pub struct TextInLanguage {
     text: &'static str,
 }
 
-/// What the caller has agreed to.
+/// What somebody has agreed to.
 #[derive(SimpleObject)]
 pub struct MyConsent {
-    /// Whether the caller agrees now.
+    /// Whether he agrees now.
     given: bool,
     /// The version of the text that was agreed to last.
     text_version: Option<u32>,
@@ -42,9 +42,9 @@ pub struct MyConsent {
 }
 
 impl MyConsent {
-    /// The consent of the caller.
-    pub async fn of(ctx: &Context<'_>) -> Result<Self> {
-        let row = one::<Row>(ctx, &caller(ctx).request.actor.subject, None).await?;
+    /// The consent of a person.
+    pub async fn of(ctx: &Context<'_>, subject: &str) -> Result<Self> {
+        let row = one::<Row>(ctx, subject, None).await?;
         let given = row.as_ref().is_some_and(|row| row.status == ConsentStatus::Given);
         let text_version = row.as_ref().map(|row| row.text_version);
         Ok(Self { given, text_version, at: row.map(|row| row.at) })

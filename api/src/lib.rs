@@ -56,5 +56,6 @@ mod sbi;
 mod scalars;
 mod search;
 mod secret;
+mod subject;
 mod subscription;
 mod trust_certificate;

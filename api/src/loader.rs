@@ -3,11 +3,13 @@
 use crate::errors::{self, read};
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
+use chrono::{DateTime, Utc};
 use commands::{Commands, Error};
 use domain::partner::Contact;
 use domain::trust_certificate::standing::{Fact, Facts};
 use projections::device::{Counts, counts};
 use projections::fold::find_many;
+use projections::partner::contacts_erased_at;
 use projections::trust_certificate::{dependents::used_by, facts};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -128,6 +130,17 @@ impl Thing for Arc<Facts> {
         }
         let facts = |(domain, facts)| (domain, Self::new(Facts::new(facts)));
         Ok(domains.into_iter().map(facts).collect())
+    }
+}
+
+/// When contact data of a partner was erased last.
+#[derive(Debug, Clone, Copy)]
+pub struct ErasedAt(pub DateTime<Utc>);
+
+impl Thing for ErasedAt {
+    async fn find(commands: &Commands, ids: &[String]) -> Result<HashMap<String, Self>, Error> {
+        let times = contacts_erased_at(commands.store().pool(), ids).await?;
+        Ok(times.into_iter().map(|(id, at)| (id, Self(at))).collect())
     }
 }
 

@@ -43,7 +43,7 @@ impl MeQuery {
             caller.memberships.iter().map(|(id, _)| id.as_str().to_owned()).collect();
         let rows = answer(ctx, find_many::<Row>(caller.pool(), &ids).await)?;
         let partners: Vec<Partner> = rows.into_iter().map(Partner::from).collect();
-        let consent = MyConsent::of(ctx).await?;
+        let consent = MyConsent::of(ctx, &actor.subject).await?;
         let permissions = Operation::iter().filter(|operation| actor.may_on_own(*operation));
         Ok(Me {
             subject: actor.subject.clone(),

@@ -5,12 +5,13 @@ use crate::caller::{Caller, caller};
 use crate::certificate::{PartnerCertificate, certificates};
 use crate::errors::{Result, answer};
 use crate::list::{List, connection};
-use crate::loader::{contact, load};
+use crate::loader::{ErasedAt, contact, load};
 use crate::policy_group::PolicyGroup;
 use crate::proposal::{Proposal, waiting};
 use crate::row::{changed, one};
 use crate::scalars::{AsOf, Position};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+use chrono::{DateTime, Utc};
 use commands::Done;
 use commands::partner::{
     DeactivatePartner, InviteMember, MovePartnerToPolicyGroup, ReactivatePartner, RegisterPartner,
@@ -62,11 +63,18 @@ impl Partner {
         self.role(ctx)
     }
 
-    /// How to reach the partner where there is no contact for the purpose; absent when it was
-    /// erased. Personal data: for the partner itself and those who may read partners.
+    /// How to reach the partner where there is no contact for the purpose; null when it was erased, see
+    /// `contactErasedAt`. Personal data: for the partner itself and those who may read partners.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<PartnerContact>> {
         self.permit_reading(ctx)?;
         self.contact_for(ctx, ContactPurpose::Primary).await
+    }
+
+    /// When contact data of the partner was erased last; null where none ever was. What is shown beside
+    /// it was given later, or, in a past (`asOf`), nothing: what was erased is gone from every past.
+    async fn contact_erased_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime<Utc>>> {
+        self.permit_reading(ctx)?;
+        Ok(load::<ErasedAt>(ctx, self.row.id.as_str()).await?.map(|ErasedAt(at)| at))
     }
 
     /// How to reach the partner, the primary contact first; without those that were erased.

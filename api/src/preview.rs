@@ -20,6 +20,7 @@ use commands::policy_group::DeactivatePolicyGroup;
 use commands::policy_request::{RejectPolicyRequest, RevokePolicyRequest, WithdrawPolicyRequest};
 use commands::proposal::{ConfirmProposal, RefuseProposal};
 use commands::sbi::{DeactivateSbi, RejectSbi};
+use commands::subject::EraseSubject;
 use commands::trust_certificate::{AttachCrl, DisableTrustCertificate, RevokeTrustCertificate};
 use commands::{Change, Done, Error};
 
@@ -112,6 +113,7 @@ previews! {
     suspend_partner(SuspendPartner);
     reactivate_partner(ReactivatePartner);
     deactivate_partner(DeactivatePartner);
+    erase_subject(EraseSubject);
     revoke_partner_certificate(RevokePartnerCertificate);
     disable_trust_certificate(DisableTrustCertificate);
     revoke_trust_certificate(RevokeTrustCertificate);

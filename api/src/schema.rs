@@ -6,7 +6,7 @@ use crate::subscription::Subscription;
 use crate::{
     api_key, certificate, consent, dashboard, device, diff, expiring, extractor, follower,
     ftm_chip, history, me, misp_license, oidc_client, partner, policy, policy_group,
-    policy_request, preview, proposal, reference, sbi, search, trust_certificate,
+    policy_request, preview, proposal, reference, sbi, search, subject, trust_certificate,
 };
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 
@@ -16,6 +16,7 @@ pub struct Query(
     me::MeQuery,
     reference::ReferenceQuery,
     partner::PartnerQuery,
+    subject::SubjectQuery,
     certificate::CertificateQuery,
     trust_certificate::TrustCertificateQuery,
     policy_group::PolicyGroupQuery,
@@ -43,6 +44,7 @@ pub struct Query(
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     partner::PartnerMutation,
+    subject::SubjectMutation,
     trust_certificate::TrustCertificateMutation,
     policy_group::PolicyGroupMutation,
     policy::PolicyMutation,

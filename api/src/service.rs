@@ -227,6 +227,7 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     let store = EventStore::start(pool, database.serving.clone(), Limits::default());
     let commands = configured(Commands::new(store, Arc::new(keys)), config);
     commands.adopt_keys().await.map_err(start_error)?;
+    commands.erase_what_the_log_says().await.map_err(start_error)?; // before anybody can ask for it
     Ok(commands)
 }
 

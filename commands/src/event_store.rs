@@ -8,7 +8,7 @@
 //! 4. It judges them one by one in order of arrival ([`judge`]): what read something that has moved
 //!    is a conflict, what wants a taken name is refused.
 //! 5. Survivors get the next positions; events, claims, fences, private rows and the folded read
-//!    rows go out in one statement per table.
+//!    rows go out in one statement per table. What an event says is erased is deleted.
 //! 6. Commit. Before it nothing is visible and nobody is answered; after it everything agrees.
 //! 7. Each caller gets its position. A caller whose deadline passes learns whether its wish was
 //!    certainly not stored or may have been.
@@ -337,6 +337,14 @@ impl EventStore {
         let (kinds, keys): (Vec<_>, Vec<_>) =
             names.iter().map(|name| (name.kind, name.key.as_str())).unzip();
         Ok(sqlx::query_scalar(sql).bind(kinds).bind(keys).fetch_all(&self.pool).await?)
+    }
+
+    /// The names of one kind that a stream holds. Looks at all names of the kind: not for every day.
+    pub async fn names_of(&self, kind: &'static str, holder: &StreamId) -> Result<Vec<Name>> {
+        let sql = "select key from claims where kind = $1 and holder = $2";
+        let query = sqlx::query_scalar(sql).bind(kind).bind(holder.to_string());
+        let keys: Vec<String> = query.fetch_all(&self.pool).await?;
+        Ok(keys.into_iter().map(|key| Name { kind, key }).collect())
     }
 
     /// What an idempotency key was used for, if it was: object, version, position, and whether

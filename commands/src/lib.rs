@@ -23,6 +23,7 @@ pub mod policy_request;
 pub mod proposal;
 pub mod retention;
 pub mod sbi;
+pub mod subject;
 pub mod trust_certificate;
 
 pub use unit::{Change, Done};

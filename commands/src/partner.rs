@@ -35,6 +35,7 @@ use domain::policy_request;
 use domain::proposal::ProposedAction;
 use domain::reference::{PartnerType, RegisteredBy};
 use domain::sbi;
+use domain::subject::of_partner;
 use domain::text::{Checks, normal, squeezed};
 use domain::{Finding, Reason};
 use projections::api_key::Row as Key;
@@ -179,7 +180,7 @@ impl Commands {
         };
         let subject_key = Zeroizing::new(random()?);
         let subject =
-            self.keys().wrapping.new_subject(&subject(&input.partner_id), &subject_key)?;
+            self.keys().wrapping.new_subject(&of_partner(&input.partner_id, 0), &subject_key)?;
         let (contact, row) = subject.seal(new_id(), random()?, &contact)?;
         unit.keep_personal(row);
         Ok(Registration {
@@ -311,11 +312,6 @@ pub(crate) async fn deactivate(unit: &Unit, input: &DeactivatePartner) -> Result
         end_all(unit, &partner, reason).await?;
     }
     Ok(partner.done())
-}
-
-/// Whose personal data the contacts of a partner are.
-fn subject(partner: &str) -> String {
-    format!("partner/{partner}")
 }
 
 /// A policy group in which partners may work.

@@ -1,12 +1,13 @@
 //! What can be done with commands that wait for a second person.
 //!
-//! The first person gives the command as always. Where the installation wants four eyes, what was
-//! decided is thrown away and a proposal is appended in its place; the second person's confirmation
-//! decides anew, in one submission with the proposal's end.
+//! The first person gives the command as always. Where a second one is needed, by the installation's
+//! wish or by the command's nature, what was decided is thrown away and a proposal is appended in its
+//! place; the second person's confirmation decides anew, in one submission with the proposal's end.
 
 use crate::event_store::StreamId;
 use crate::partner::DeactivatePartner;
 use crate::policy::DeactivatePolicy;
+use crate::subject::EraseSubject;
 use crate::trust_certificate::UploadTrustCertificate;
 use crate::unit::{Decided, Stream, Unit};
 use crate::{Commands, Done, Error, Request, Result, input};
@@ -110,6 +111,10 @@ async fn carry_out(unit: &Unit, Proposed { action, input, .. }: Proposed) -> Res
             let unit = unit.expecting(input.expected_version);
             crate::policy::deactivate(&unit, &input).await
         }
+        ProposedAction::EraseSubject => {
+            let input: EraseSubject = read(input)?;
+            crate::subject::erase_of(&unit.expecting(input.expected_version), &input).await
+        }
     };
     decided.map(drop)
 }
@@ -119,8 +124,8 @@ fn read<I: DeserializeOwned>(input: Value) -> Result<I> {
 }
 
 impl Unit {
-    /// Lets what was decided wait for a second person, where the installation wants one and there
-    /// is something to do. `target` names what it is about.
+    /// Lets what was decided wait for a second person, where one is needed and there is something
+    /// to do. `target` names what it is about.
     pub(crate) fn or_propose(
         &self,
         decided: Decided,
@@ -128,7 +133,7 @@ impl Unit {
         target: String,
         input: &impl Serialize,
     ) -> Result<Decided> {
-        if !self.wants_second_person() {
+        if !self.wants_second_person(action) {
             return Ok(decided);
         }
         self.set_aside();

@@ -22,14 +22,14 @@ impl Commands {
         }
     }
 
-    /// Removes what has expired by now.
+    /// Removes what has expired by now, and what the log says is erased.
     pub async fn forget(&self) -> Result<()> {
         let pool = self.store().pool();
         let keys = "delete from idempotency_keys where created_at < clock_timestamp() - interval '30 days'";
         sqlx::query(keys).execute(pool).await?;
         let origins = "delete from request_log where at < clock_timestamp() - interval '90 days'";
         sqlx::query(origins).execute(pool).await?;
-        Ok(())
+        self.erase_what_the_log_says().await.map(drop)
     }
 
     /// Remembers where a request came from, beside the log: both are personal.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::{Aggregate, DomainEvent};
 use domain::actor::{Actor, Operation};
 use domain::partner::Partner;
+use domain::proposal::ProposedAction;
 use domain::recorded::Metadata;
 use domain::{Decide, Finding};
 use projections::private_rows::SealedRow;
@@ -316,9 +317,10 @@ impl Unit {
     }
 
     /// Whether something was decided that a second person has to confirm before it happens.
-    pub fn wants_second_person(&self) -> bool {
+    pub fn wants_second_person(&self, action: ProposedAction) -> bool {
         let Commands { four_eyes, appends, .. } = self.commands;
-        four_eyes && appends && !self.draft().submission.events.is_empty()
+        let is_needed = four_eyes || action.always_needs_two();
+        is_needed && appends && !self.draft().submission.events.is_empty()
     }
 
     /// Throws away what was decided. What was read is kept: a proposal, too, rests on it.
@@ -436,6 +438,15 @@ impl Unit {
     /// Gives a name back.
     pub fn release(&self, name: Name, holder: StreamId) {
         self.draft().submission.released.push((name, holder));
+    }
+
+    /// Gives back every name of this kind that a stream holds: also one that can be computed from
+    /// nothing any more.
+    pub async fn release_all(&self, kind: &'static str, holder: StreamId) -> Result<()> {
+        for name in self.commands.store.names_of(kind, &holder).await? {
+            self.release(name, holder.clone());
+        }
+        Ok(())
     }
 
     /// Keeps personal data.

@@ -2,6 +2,7 @@
 //! each allows.
 
 use crate::ids::PartnerId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
@@ -68,6 +69,7 @@ pub enum Role {
     Ord,
     Serialize,
     Deserialize,
+    JsonSchema,
     Display,
     EnumIter,
     IntoStaticStr,
@@ -77,7 +79,7 @@ pub enum Role {
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum MemberRole {
     /// Does everything that the partner may do, and says who its members are, how it is reached
-    /// and under which policy group it works.
+    /// and under which policy group it works; and sees all that is kept of how it was reached.
     Manager,
     /// Does the partner's daily work: certificates, requests, keys.
     Operator,
@@ -156,6 +158,8 @@ pub enum Operation {
     SelectPolicyGroup,
     MovePartnerToPolicyGroup,
     ReadPartner,
+    EraseSubject,
+    ExportSubject,
     UploadTrustCertificate,
     DisableTrustCertificate,
     EnableTrustCertificate,
@@ -254,6 +258,8 @@ pub fn grant(role: Role, operation: Operation) -> Option<On> {
         return Some(On::Own);
     }
     match role {
+        // What is kept about himself, everybody may see.
+        _ if operation == Operation::ExportSubject && role != Role::PartnerAdmin => Some(On::Own),
         Role::PartnerAdmin => admin(operation),
         Role::PolicyManager => policy_manager(operation),
         Role::Auditor => is_read(operation).then_some(On::Any),
@@ -283,6 +289,7 @@ fn shapes_the_partner(operation: Operation) -> bool {
             | RemovePartnerContact
             | UpdatePartner
             | SelectPolicyGroup
+            | ExportSubject
     )
 }
 
@@ -535,6 +542,20 @@ mod tests {
         assert_eq!(alice.role_at(&acme, &Members::new()), None);
         let claimed = Actor { claimed_partners: BTreeSet::from(["acme".to_owned()]), ..alice };
         assert_eq!(claimed.role_at(&acme, &members), Some(MemberRole::Manager));
+    }
+
+    #[test]
+    fn everybody_sees_what_is_kept_of_himself_and_only_administrators_that_of_others() {
+        for role in Role::iter() {
+            assert!(actor(role).may_on_own(Operation::ExportSubject), "{role}");
+            for operation in [Operation::ExportSubject, Operation::EraseSubject] {
+                let is_admin = role == Role::PartnerAdmin;
+                assert_eq!(actor(role).may_on_any(operation), is_admin, "{role}");
+            }
+        }
+        let alice = actor(Role::AuthPartner);
+        assert!(alice.may(Operation::ExportSubject, Some(MemberRole::Manager)));
+        assert!(!alice.may(Operation::ExportSubject, Some(MemberRole::Operator)));
     }
 
     #[test]

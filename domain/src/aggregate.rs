@@ -5,7 +5,8 @@ use crate::actor::Operation;
 use crate::text::Checks;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
-use cqrs_es::persist::EventUpcaster;
+use cqrs_es::persist::{EventUpcaster, SemanticVersionEventUpcaster};
+use serde_json::Value;
 
 /// A noun that decides in memory, without waiting for anybody.
 ///
@@ -17,10 +18,33 @@ pub trait Decide: Aggregate {
     /// Whether no event has been recorded yet.
     fn is_missing(&self) -> bool;
 
+    /// The events whose shape has changed, each version after the one before it.
+    fn changes() -> &'static [ShapeChange];
+
     /// How events of earlier shapes become today's. Empty while every event has its first shape.
     fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
-        Vec::new()
+        let upcaster = |it: &ShapeChange| {
+            SemanticVersionEventUpcaster::new(it.event_type, it.version, Box::new(it.upcast))
+        };
+        Self::changes().iter().map(|it| Box::new(upcaster(it)) as Box<dyn EventUpcaster>).collect()
     }
+}
+
+/// A version of an event that can no longer be read as the one before it was.
+#[derive(Debug, Clone, Copy)]
+pub struct ShapeChange {
+    /// Which event.
+    pub event_type: &'static str,
+    /// The version that it has since: `2.0` is the first change.
+    pub version: &'static str,
+    /// Says what the version before meant in the words of this one.
+    pub upcast: fn(Value) -> Value,
+}
+
+/// The version in which an event is written today.
+pub fn version(event_type: &str, changes: &[ShapeChange]) -> String {
+    let last = changes.iter().rfind(|it| it.event_type == event_type);
+    last.map_or("1.0", |it| it.version).to_owned()
 }
 
 /// A noun of which something ends at an instant that everybody can read off it.
@@ -60,9 +84,13 @@ pub struct Possible {
     pub refusal: Option<&'static str>,
 }
 
-/// Makes a state enum with `decide` and `evolve` an aggregate of cqrs-es under a stored name.
+/// Makes a state enum with `decide` and `evolve` an aggregate of cqrs-es under a stored name; where
+/// the shape of an event has changed, with its [`ShapeChange`]s.
 macro_rules! aggregate {
     ($state:ident, $stored_name:literal) => {
+        aggregate!($state, $stored_name, &[]);
+    };
+    ($state:ident, $stored_name:literal, $changes:expr) => {
         impl cqrs_es::Aggregate for $state {
             const TYPE: &'static str = $stored_name;
             type Command = Command;
@@ -95,6 +123,10 @@ macro_rules! aggregate {
             fn is_missing(&self) -> bool {
                 matches!(self, $state::Missing)
             }
+
+            fn changes() -> &'static [$crate::aggregate::ShapeChange] {
+                $changes
+            }
         }
 
         impl cqrs_es::DomainEvent for Event {
@@ -103,7 +135,7 @@ macro_rules! aggregate {
             }
 
             fn event_version(&self) -> String {
-                "1.0".to_owned()
+                $crate::aggregate::version(&self.event_type(), $changes)
             }
         }
 
@@ -124,7 +156,9 @@ macro_rules! aggregate {
 
 /// Why something was rejected, suspended, ended or brought back: 1 to 500 characters, written by
 /// the person who did it, kept in the event for ever.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Reason(String);
 

@@ -12,6 +12,7 @@ use crate::sbi::{self, Sbi};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use strum::{IntoStaticStr, VariantNames};
@@ -41,7 +42,7 @@ pub enum Command {
 }
 
 /// What kind of device it is, and what it is called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
     /// As in the reference list.
     pub device_type: String,
@@ -104,7 +105,9 @@ impl Support {
 
 /// What happened to a device. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

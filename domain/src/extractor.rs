@@ -10,6 +10,7 @@ use crate::reference::Modality;
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -39,7 +40,7 @@ pub enum Command {
 }
 
 /// What an extractor is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Configuration {
     /// Unique after normalisation.
     pub name: String,
@@ -81,7 +82,9 @@ impl Configuration {
 
 /// What happened to an extractor. Stored for ever: add variants and optional fields, never rename
 /// or remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

@@ -7,10 +7,11 @@
 use crate::actor::Operation;
 use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::PartnerId;
-use crate::partner::{AcceptedCertificate, Certificates, NotTaken, SigningIntent};
+use crate::partner::{AcceptedCertificate, CHANGES, Certificates, NotTaken, SigningIntent};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -41,7 +42,7 @@ pub enum Command {
 }
 
 /// What a provider calls its chip.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Chip {
     /// Who makes it.
     pub provider_id: PartnerId,
@@ -64,7 +65,9 @@ impl Chip {
 
 /// What happened to a chip. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]
@@ -313,7 +316,7 @@ fn newest_expiry(certificates: &Certificates, now: DateTime<Utc>) -> Vec<Event> 
     newest.map(|it| Event::Expired { expired_at: it.ends_at }).into_iter().collect()
 }
 
-aggregate!(FtmChip, "ftm_chip");
+aggregate!(FtmChip, "ftm_chip", CHANGES);
 
 impl Actions for FtmChip {
     fn actions(&self, _now: DateTime<Utc>) -> Vec<Possible> {

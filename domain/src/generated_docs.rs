@@ -22,6 +22,7 @@ fn the_docs_tell_every_state_machine() {
         crate::installation::tests::machine().table(),
         crate::trust_certificate::tests::machine().table(),
         crate::partner::tests::machine().table(),
+        crate::person::tests::machine().table(),
         crate::consent::tests::machine().table(),
         crate::policy_group::tests::machine().table(),
         crate::policy::tests::machine().table(),

@@ -3,16 +3,27 @@
 //! others are UUIDs of version 7, except bootstrapped ones.
 
 use async_graphql::{ID, NewType};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(
-            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, NewType,
+            Debug,
+            Clone,
+            PartialEq,
+            Eq,
+            PartialOrd,
+            Ord,
+            Hash,
+            Serialize,
+            Deserialize,
+            JsonSchema,
+            NewType,
         )]
         #[serde(transparent)]
-        pub struct $name(pub ID);
+        pub struct $name(#[schemars(with = "String")] pub ID);
 
         impl $name {
             /// The name as text.

@@ -3,6 +3,7 @@
 //! keys follow each other: a further generation is adopted, and none is ever taken away.
 
 use crate::Finding;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strum::{IntoStaticStr, VariantNames};
@@ -29,7 +30,9 @@ pub enum Command {
 
 /// What happened to the installation. Stored for ever: add variants and optional fields, never
 /// rename or remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

@@ -12,6 +12,7 @@ use crate::ids::PartnerId;
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason, time};
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -74,12 +75,19 @@ pub trait KeyKind: Debug + Clone + PartialEq + Send + Sync + 'static {
 }
 
 /// What can lie in an event.
-pub trait Stored: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {}
-impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync> Stored for T {}
+pub trait Stored:
+    Debug + Clone + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync
+{
+}
+impl<T> Stored for T where
+    T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync
+{
+}
 
 /// What a key allows to whom, and how people recognise it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(bound = "")]
+#[schemars(bound = "", rename = "Grant")]
 pub struct Grant<K: KeyKind> {
     /// Whose key it is.
     pub partner_id: PartnerId,
@@ -136,8 +144,11 @@ pub enum Command<K: KeyKind> {
 
 /// What happened to a key. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case", bound = "")]
+#[schemars(bound = "", rename = "Event")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]
 pub enum Event<K: KeyKind> {

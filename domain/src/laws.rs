@@ -14,6 +14,7 @@ use crate::partner::{
     self, AcceptedCertificate, ContactPurpose, Details, Member, Partner, PrivateReference,
     Registration, SigningIntent,
 };
+use crate::person::{self, Person};
 use crate::policy::{self, Content, Policy};
 use crate::policy_document::PolicyType;
 use crate::policy_group::{self, Description, PolicyGroup};
@@ -23,6 +24,7 @@ use crate::policy_request::{
 use crate::proposal::{self, Proposal, Proposed, ProposedAction};
 use crate::reference::{CredentialRule, Modality, PartnerType, TrustDomain};
 use crate::sbi::{self, Sbi, Software};
+use crate::subject::LegalGround;
 use crate::trust_certificate::{self, Crl, TrustCertificate, TrustKind, Trusted};
 use crate::{Decide, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -96,6 +98,7 @@ laws! {
     api_keys_obey_the_laws: ApiKey, an_issued_key_command(a_policy());
     misp_licenses_obey_the_laws: MispLicense, an_issued_key_command(option::of(a_policy()));
     proposals_obey_the_laws: Proposal, a_proposal_command();
+    people_obey_the_laws: Person, a_person_command();
     consents_obey_the_laws: Consent, a_consent_command();
     oidc_clients_obey_the_laws: OidcClient, an_oidc_client_command();
     sbis_obey_the_laws: Sbi, an_sbi_command();
@@ -131,7 +134,19 @@ fn a_partner_command() -> impl Strategy<Value = partner::Command> {
         a_change().prop_map(Change),
         a_word().prop_map(|group| SelectPolicyGroup(group.as_str().into())),
         an_instant().prop_map(|now| Expire { now }),
+        a_word().prop_map(|subject| ErasePersonalData {
+            subject,
+            legal_ground: LegalGround::Objection
+        }),
     ]
+}
+
+fn a_person_command() -> impl Strategy<Value = person::Command> {
+    (0..4_i64).prop_map(|through| person::Command::EraseOrigins {
+        subject: "person/alice".to_owned(),
+        legal_ground: LegalGround::Objection,
+        through,
+    })
 }
 
 fn a_change() -> impl Strategy<Value = partner::Change> {
@@ -205,7 +220,7 @@ fn an_accepted_certificate() -> impl Strategy<Value = AcceptedCertificate> {
         path: vec![word.clone()],
         not_after: DateTime::UNIX_EPOCH,
         signed_not_after: DateTime::UNIX_EPOCH,
-        tbs_sha256: Some(word),
+        tbs_sha256: word,
         overlap_until,
     })
 }

@@ -147,6 +147,8 @@ mod tests {
             details: Details::default(),
             members: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            keeps_personal_data: true,
+            erasures: 0,
             certificates: Certificates::default(),
         }
     }

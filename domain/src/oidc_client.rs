@@ -22,6 +22,7 @@ use crate::{Finding, Reason, time};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strum::{IntoStaticStr, VariantNames};
@@ -72,7 +73,7 @@ pub enum Command {
 }
 
 /// What a client begins with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewClient {
     /// Whose client it is.
     pub partner_id: PartnerId,
@@ -87,7 +88,7 @@ pub struct NewClient {
 }
 
 /// A public key of a client, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicKey {
     /// What its owner calls it; unique among the keys that the client ever had.
     pub kid: String,
@@ -124,7 +125,9 @@ pub fn overlap(
 
 /// What happened to a client. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

@@ -5,22 +5,25 @@
 //! each with its own event; `commands` puts that together.
 //!
 //! Several people speak for a partner, each in a role; one manager at least stays. It is reached
-//! for several purposes; what those contacts are lies beside the log.
+//! for several purposes; what those contacts are lies beside the log, and can be erased there whatever
+//! the partner's state: a person's right does not wait for the end of an organisation.
 
 mod certificates;
 
-pub(crate) use certificates::NotTaken;
 pub use certificates::{
     AcceptedCertificate, Certificates, HeldCertificate, MAX_OVERLAP, SigningIntent, overlap,
 };
+pub(crate) use certificates::{CHANGES, NotTaken};
 
 use crate::actor::{MemberRole, Members, Operation};
 use crate::aggregate::{Actions, Expires, Possible};
 use crate::ids::{MAX_ID, PolicyGroupId};
 use crate::reference::{GroupRule, PartnerType, language};
+use crate::subject::LegalGround;
 use crate::text::Checks;
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strum::{Display, IntoStaticStr, VariantNames};
@@ -75,6 +78,13 @@ pub enum Command {
         /// The instant of the decision.
         now: DateTime<Utc>,
     },
+    /// Erase how the partner is and was reached.
+    ErasePersonalData {
+        /// The name under which it lies.
+        subject: String,
+        /// Why.
+        legal_ground: LegalGround,
+    },
 }
 
 /// What can be changed of a partner until it ends.
@@ -114,7 +124,7 @@ pub enum Change {
 }
 
 /// Somebody who speaks for a partner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
     /// As the access token names him: 1 to 256 characters.
     pub subject: String,
@@ -134,14 +144,15 @@ pub struct Member {
     Hash,
     Serialize,
     Deserialize,
+    JsonSchema,
     Display,
     async_graphql::Enum,
 )]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ContactPurpose {
-    /// Everything that has no contact of its own; known since the registration, never removed. Its
-    /// e-mail address is unique among partners.
+    /// Everything that has no contact of its own; known since the registration, never removed,
+    /// only erased. Its e-mail address is unique among partners.
     Primary,
     /// Interfaces, certificates and faults.
     Technical,
@@ -154,7 +165,7 @@ pub enum ContactPurpose {
 }
 
 /// How a partner presents itself. Not personal.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Details {
     /// The language in which the partner wants to be written to, ISO 639-3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +176,7 @@ pub struct Details {
 }
 
 /// What is known of a new partner, checked by [`check_registration`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Registration {
     /// The organisation's name; certificates have to carry it.
     pub organization_name: String,
@@ -188,7 +199,7 @@ pub struct Registration {
 
 /// Personal data, as an event holds it: where it lies, and a commitment that proves later that it
 /// was not exchanged. Both say nothing once the data and its salt are erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PrivateReference {
     /// The row of `personal_data`.
     pub reference: Uuid,
@@ -284,7 +295,9 @@ pub fn check_registration(
 
 /// What happened to a partner. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]
@@ -332,6 +345,10 @@ pub enum Event {
         fingerprint: String,
         reason: Reason,
     },
+    PersonalDataErased {
+        subject: String,
+        legal_ground: LegalGround,
+    },
 }
 
 /// Why a wish about a partner was refused.
@@ -349,8 +366,10 @@ pub enum Refusal {
     PartnerSuspended,
     #[error("The partner was deactivated, which is final.")]
     PartnerDeactivated,
-    #[error("The personal data of this partner was erased; none is kept any more.")]
-    PartnerErased,
+    #[error(
+        "The key of this partner's personal data is missing: erase the data, then give it anew."
+    )]
+    SubjectKeyMissing,
     #[error("This is a member already, in another role.")]
     MemberExists,
     #[error("This is no member of the partner.")]
@@ -435,6 +454,10 @@ pub struct Profile {
     pub members: Members,
     /// Where the contact data lies, by purpose.
     pub contacts: BTreeMap<ContactPurpose, Uuid>,
+    /// Whether contact data is kept, earlier one included.
+    pub keeps_personal_data: bool,
+    /// How often it was erased.
+    pub erasures: u32,
     /// The certificates, and what we intend to sign.
     pub certificates: Certificates,
 }
@@ -443,8 +466,8 @@ impl Partner {
     /// The events that follow from `command` in this state.
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
         use Command::{
-            AcceptCertificate, Change, Deactivate, Expire, IntendSigning, Reactivate, Register,
-            RevokeCertificate, SelectPolicyGroup, Suspend,
+            AcceptCertificate, Change, Deactivate, ErasePersonalData, Expire, IntendSigning,
+            Reactivate, Register, RevokeCertificate, SelectPolicyGroup, Suspend,
         };
         match (self, command) {
             (Self::Missing, Register(registration)) => Ok(vec![Event::Registered(registration)]),
@@ -491,6 +514,13 @@ impl Partner {
                 Ok(it.expire(now))
             }
             (
+                Self::Registered(it)
+                | Self::Active(it)
+                | Self::Suspended(it)
+                | Self::Deactivated(it),
+                ErasePersonalData { subject, legal_ground },
+            ) => Ok(it.erase(subject, legal_ground)),
+            (
                 Self::Deactivated(_),
                 IntendSigning { .. }
                 | AcceptCertificate(_)
@@ -510,7 +540,8 @@ impl Partner {
                 | Deactivate(_)
                 | SelectPolicyGroup(_)
                 | Change(_)
-                | Expire { .. },
+                | Expire { .. }
+                | ErasePersonalData { .. },
             ) => Err(Refusal::PartnerNotFound),
         }
     }
@@ -532,6 +563,8 @@ impl Partner {
                     ContactPurpose::Primary,
                     registration.contact.reference,
                 )]),
+                keeps_personal_data: true,
+                erasures: 0,
                 certificates: Certificates::default(),
             }),
             (partner, Event::Activated {} | Event::Reactivated { .. }) => {
@@ -552,7 +585,8 @@ impl Partner {
                 | Event::PolicyGroupMoved { .. }
                 | Event::CertificateExpired { .. }
                 | Event::SigningIntended(_)
-                | Event::CertificateRevoked { .. }),
+                | Event::CertificateRevoked { .. }
+                | Event::PersonalDataErased { .. }),
             ) => {
                 if let Some(profile) = partner.profile_mut() {
                     profile.evolve(event);
@@ -746,6 +780,11 @@ impl Profile {
         }
     }
 
+    fn erase(&self, subject: String, legal_ground: LegalGround) -> Vec<Event> {
+        let erased = Event::PersonalDataErased { subject, legal_ground };
+        self.keeps_personal_data.then_some(erased).into_iter().collect()
+    }
+
     fn expire(&self, now: DateTime<Utc>) -> Vec<Event> {
         let told = |it: &HeldCertificate| Event::CertificateExpired {
             fingerprint: it.fingerprint.clone(),
@@ -770,6 +809,12 @@ impl Profile {
             }
             Event::ContactSet { purpose, contact } => {
                 self.contacts.insert(purpose, contact.reference);
+                self.keeps_personal_data = true;
+            }
+            Event::PersonalDataErased { .. } => {
+                self.contacts.clear();
+                self.keeps_personal_data = false;
+                self.erasures += 1;
             }
             Event::ContactRemoved { purpose } => {
                 self.contacts.remove(&purpose);
@@ -791,7 +836,7 @@ impl Profile {
     }
 }
 
-aggregate!(Partner, "partner");
+aggregate!(Partner, "partner", CHANGES);
 
 impl Expires for Partner {
     fn expire(now: DateTime<Utc>) -> Command {
@@ -818,6 +863,7 @@ impl Actions for Partner {
             self.possible(Operation::MovePartnerToPolicyGroup, any_move()),
             self.possible(Operation::UploadPartnerCertificate, any_upload()),
             self.possible(Operation::RevokePartnerCertificate, self.any_revocation()),
+            self.possible(Operation::EraseSubject, any_erasure()),
         ]
     }
 }
@@ -844,6 +890,11 @@ fn anybody() -> Member {
 fn any_contact() -> Command {
     let contact = PrivateReference { reference: Uuid::nil(), commitment: String::new() };
     Command::Change(Change::SetContact { purpose: ContactPurpose::Primary, contact })
+}
+
+fn any_erasure() -> Command {
+    let legal_ground = LegalGround::NoLongerNecessary;
+    Command::ErasePersonalData { subject: String::new(), legal_ground }
 }
 
 fn any_details() -> Details {

@@ -11,6 +11,7 @@ use crate::policy_document::{PolicyType, validate};
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantNames};
@@ -54,7 +55,7 @@ pub enum Command {
 }
 
 /// What a policy says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Content {
     /// Unique in its group after normalisation.
     pub name: String,
@@ -88,7 +89,9 @@ impl Content {
 
 /// What happened to a policy. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{ValidationError, Validator};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,6 +38,7 @@ const MAX_QUOTED: usize = 64;
     Hash,
     Serialize,
     Deserialize,
+    JsonSchema,
     async_graphql::Enum,
     strum::Display,
     strum::EnumString,

@@ -13,6 +13,7 @@ use crate::ids::{ExtractorId, PartnerId, PolicyId};
 use crate::reference::{CredentialRule, Modality, credential_type};
 use crate::text::Checks;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use strum::{IntoStaticStr, VariantArray as _, VariantNames};
@@ -45,7 +46,7 @@ pub enum Command {
 }
 
 /// Who asks for what, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// The partner.
     pub partner_id: PartnerId,
@@ -57,7 +58,7 @@ pub struct Asked {
 }
 
 /// What a request says beside who asks for what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Wording {
     /// What the partner wants to do with the policy.
     pub comment: Comment,
@@ -70,7 +71,7 @@ pub struct Wording {
 }
 
 /// The extractor of one modality.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExtractorChoice {
     /// What it makes templates of.
     pub modality: Modality,
@@ -195,7 +196,7 @@ impl ExtractorChoice {
 }
 
 /// What somebody wrote beside a request or a decision: 1 to 500 characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Comment(String);
 
@@ -215,7 +216,9 @@ impl Comment {
 
 /// What happened to a request. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

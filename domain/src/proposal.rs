@@ -1,13 +1,14 @@
 //! A command that waits for a second person.
 //!
 //! Where an installation wants four eyes, what ends or changes trust for good is only proposed by
-//! the first person. Open → confirmed by somebody else, refused, or lapsed after a week. Confirming
+//! the first person; what destroys data is, wherever. Open → confirmed by somebody else, refused, or lapsed after a week. Confirming
 //! decides anew: what was possible then may not be now.
 
 use crate::actor::Operation;
 use crate::aggregate::{Expires, Possible};
 use crate::{Finding, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{Display, EnumString, IntoStaticStr, VariantNames};
@@ -42,7 +43,7 @@ pub enum Command {
 }
 
 /// What is proposed, by whom, and until when it can be confirmed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Proposed {
     /// Which command.
     pub action: ProposedAction,
@@ -65,6 +66,7 @@ pub struct Proposed {
     Eq,
     Serialize,
     Deserialize,
+    JsonSchema,
     Display,
     EnumString,
     async_graphql::Enum,
@@ -78,6 +80,8 @@ pub enum ProposedAction {
     DeactivatePartner,
     /// The end of a policy.
     DeactivatePolicy,
+    /// The end of all personal data of a subject.
+    EraseSubject,
 }
 
 impl ProposedAction {
@@ -87,13 +91,22 @@ impl ProposedAction {
             Self::UploadTrustCertificate => Operation::UploadTrustCertificate,
             Self::DeactivatePartner => Operation::DeactivatePartner,
             Self::DeactivatePolicy => Operation::DeactivatePolicy,
+            Self::EraseSubject => Operation::EraseSubject,
         }
+    }
+
+    /// Whether a second person is needed whatever the installation wants: what is erased cannot be
+    /// read again, and nobody could tell afterwards whether it was right.
+    pub fn always_needs_two(self) -> bool {
+        self == Self::EraseSubject
     }
 }
 
 /// What happened to a proposal. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

@@ -3,6 +3,7 @@
 //! The incumbent keeps these in tables without a write API (MOSIP PMS 1.2.2.2)
 //! and in settings (MOSIP PMS 1.2.2.2). Here they change with the code, and with it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::EnumMessage;
 
@@ -23,6 +24,7 @@ use crate::actor::Role;
     Hash,
     Serialize,
     Deserialize,
+    JsonSchema,
     async_graphql::Enum,
     strum::Display,
     strum::EnumString,
@@ -74,6 +76,7 @@ pub enum PartnerType {
     Hash,
     Serialize,
     Deserialize,
+    JsonSchema,
     async_graphql::Enum,
     strum::Display,
     strum::EnumString,
@@ -310,6 +313,7 @@ pub fn credential_type(typed: &str) -> Option<&'static str> {
     Hash,
     Serialize,
     Deserialize,
+    JsonSchema,
     async_graphql::Enum,
     strum::Display,
     strum::EnumString,

@@ -9,6 +9,7 @@ use crate::ids::PartnerId;
 use crate::text::{Checks, squeezed};
 use crate::{Finding, Reason, time};
 use chrono::{DateTime, Months, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -37,7 +38,7 @@ pub enum Command {
 }
 
 /// What a provider tells of its software.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Software {
     /// Who makes it.
     pub provider_id: PartnerId,
@@ -116,7 +117,9 @@ fn check_expiry(checks: &mut Checks, typed: &Software, now: DateTime<Utc>) {
 
 /// What happened to an SBI. Stored for ever: add variants and optional fields, never rename or
 /// remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

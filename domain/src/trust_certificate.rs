@@ -12,6 +12,7 @@ use crate::certificate::RevocationList;
 use crate::reference::TrustDomain;
 use crate::{Finding, Reason};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use strum::{Display, EnumString, IntoStaticStr, VariantNames};
@@ -37,7 +38,7 @@ pub enum Command {
 }
 
 /// A certificate that anchors or extends trust in one domain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trusted {
     /// Where it is trusted; the same certificate may be trusted in several domains.
     pub domain: TrustDomain,
@@ -60,7 +61,7 @@ pub struct Trusted {
 }
 
 /// What a CA takes back, by its newest list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Crl {
     /// The list's number in lower-case hex; a later list of the CA has a larger one.
     pub number: String,
@@ -92,6 +93,7 @@ impl From<&RevocationList> for Crl {
     Eq,
     Serialize,
     Deserialize,
+    JsonSchema,
     Display,
     EnumString,
     async_graphql::Enum,
@@ -122,7 +124,9 @@ pub enum TrustCertificateStatus {
 
 /// What happened to a trust certificate. Stored for ever: add variants and optional fields, never
 /// rename or remove.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the meaning; fields as in the commands")]

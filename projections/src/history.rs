@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 /// Events on a page when nobody says how many.
-const DEFAULT_EVENTS: i32 = 50;
+pub(crate) const DEFAULT_EVENTS: i32 = 50;
 
 /// One thing that happened.
 #[derive(Debug, Clone, SimpleObject)]
@@ -188,7 +188,8 @@ impl HistoryEntry {
     }
 }
 
-fn position(cursor: Option<&str>) -> Result<Option<i64>> {
+/// The position that a cursor names.
+pub(crate) fn position(cursor: Option<&str>) -> Result<Option<i64>> {
     let Some(cursor) = cursor else { return Ok(None) };
     let position = cursor.parse().ok().filter(|position| *position >= 0);
     let message = "A cursor of the history is a position.";

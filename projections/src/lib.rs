@@ -36,6 +36,7 @@ pub mod rebuild;
 pub mod sbi;
 pub mod search;
 pub mod soundness;
+pub mod subject;
 pub mod trust_certificate;
 pub mod verify;
 

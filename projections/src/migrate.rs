@@ -1,6 +1,7 @@
 //! Bringing a database to this program's shape: numbered, forward-only files for the log and what
 //! lies beside it, and read tables folded anew where their shape or their folds have changed.
 
+use crate::private_rows;
 use crate::rebuild::{alone, fold_version, live_version, not_alone, rebuild_alone};
 use crate::{Error, Result};
 use sqlx::migrate::Migrator;
@@ -23,6 +24,10 @@ async fn migrate_alone(db: &mut PgConnection) -> Result<()> {
     if live_version(db).await?.as_deref() != Some(fold_version()) {
         tracing::info!("folding the read tables");
         rebuild_alone(db, |_| {}).await?;
+    }
+    let erased = private_rows::erase(db, 1).await?; // a restore may have brought something back
+    if !erased.is_nothing() {
+        tracing::warn!(?erased, "what the log says is erased was there, and was destroyed again");
     }
     Ok(())
 }

@@ -133,6 +133,7 @@ impl Fold for Row {
             Event::CertificateRevoked { fingerprint, reason } => {
                 row.revoke(fingerprint, reason, recorded.recorded_at);
             }
+            Event::PersonalDataErased { .. } => row.contacts.clear(),
         }
         row.next_expiry = row.untold_end();
         Some(row)
@@ -333,6 +334,18 @@ impl Listed for Row {
     fn scope(partners: &[String], conditions: &mut Conditions) {
         conditions.any_id("t.id", Some(&partners.to_vec()));
     }
+}
+
+/// When contact data of these partners was erased last; without those of whom it never was. Asked of
+/// the log and not of rows, for what was erased is gone from every past, too.
+pub async fn contacts_erased_at(
+    db: impl PgExecutor<'_>,
+    ids: &[String],
+) -> crate::Result<Vec<(String, DateTime<Utc>)>> {
+    let sql = "select aggregate_id, max(recorded_at) from events \
+               where aggregate_type = 'partner' and aggregate_id = any($1) \
+                 and event_type = 'personal_data_erased' group by aggregate_id";
+    Ok(sqlx::query_as(sql).bind(ids).fetch_all(db).await?)
 }
 
 /// The partners that `subject` is a member of, and what it is there: now, also where the past is

@@ -2,7 +2,11 @@
 //!
 //! Losing the subject's key erases the data everywhere, in backups too. The salt of the commitment
 //! lies inside the sealed bytes, so that nobody can test guesses against the event afterwards.
+//!
+//! What is erased follows from the log alone ([`erase`]), as read tables do. No key of a subject is
+//! remembered between two statements: what one node erases, no other node can read any more.
 
+use crate::log::LogRow;
 use crate::{Error, Result};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
@@ -44,6 +48,57 @@ pub struct SealedRow {
     /// The subject's key, readable with the wrapping key only; `None` when it is stored already.
     pub wrapped_key: Option<Vec<u8>>,
 }
+
+/// What was destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+#[expect(missing_docs, reason = "each is how many rows of the table of that name")]
+pub struct Erased {
+    pub subject_keys: i64,
+    pub personal_data: i64,
+    pub request_log: i64,
+}
+
+impl Erased {
+    /// Whether there was nothing to destroy.
+    pub fn is_nothing(&self) -> bool {
+        self.subject_keys + self.personal_data + self.request_log == 0
+    }
+}
+
+/// Whether an event says that something is erased.
+pub fn says_erased(event: &LogRow) -> bool {
+    let of = |noun, happened| event.aggregate_type == noun && event.event_type == happened;
+    of("partner", "personal_data_erased") || of("person", "origins_erased")
+}
+
+/// Destroys what the log says is erased, from `position` on: keys and rows of its subjects, and from
+/// where a person's changes came. The appender does it in the transaction that appends the event. It
+/// is done again at every start, for a restore may have brought something back.
+pub async fn erase(db: impl PgExecutor<'_>, position: i64) -> Result<Erased> {
+    let sql = format!(
+        "with erased as (select aggregate_id, payload->>'subject' as subject, \
+                (payload->>'through')::bigint as through from events \
+              where event_type in ('personal_data_erased', 'origins_erased') \
+                and aggregate_type in ('partner', 'person') and position >= $1), \
+           keys as (delete from subject_keys t using erased \
+                    where t.subject = erased.subject returning 1), \
+           data as (delete from personal_data t using erased \
+                    where t.subject = erased.subject returning 1), \
+           origins as (delete from request_log t using erased, events e \
+                       where e.metadata->>'actor' = erased.aggregate_id \
+                         and e.position <= erased.through and {ORIGIN_IS_KEPT} \
+                         and t.request_id = (e.metadata->>'request_id')::uuid returning 1) \
+         select (select count(*) from keys) as subject_keys, \
+                (select count(*) from data) as personal_data, \
+                (select count(*) from origins) as request_log"
+    );
+    Ok(sqlx::query_as(&sql).bind(position).fetch_one(db).await?)
+}
+
+/// The condition on an event `e` that its origin may still be there: they are kept for 90 days.
+pub(crate) const ORIGIN_IS_KEPT: &str = "e.position >= (select s.position from events s \
+     where s.recorded_at > clock_timestamp() - interval '91 days' \
+     order by s.recorded_at, s.position limit 1)";
 
 #[derive(Serialize, Deserialize)]
 struct Salted {

@@ -105,6 +105,7 @@ fn of_partners(Things { partner, fingerprint, group, .. }: &Things) -> Vec<Row> 
     let member = json!({"subject": "mallory", "role": "MANAGER"});
     let moved = json!({"policyGroup": group, "reason": REASON});
     let revoked = json!({"fingerprint": fingerprint, "reason": REASON});
+    let erased = json!({"kind": "PARTNER", "legalGround": "OBJECTION"});
     vec![
         ("registerPartner", NOT_FOUND, nobody),
         with("uploadPartnerCertificate", json!({"certificateData": "x"})),
@@ -120,6 +121,7 @@ fn of_partners(Things { partner, fingerprint, group, .. }: &Things) -> Vec<Row> 
         with("suspendPartner", json!({"reason": REASON})),
         with("reactivatePartner", json!({"reason": REASON})),
         with("deactivatePartner", json!({"reason": REASON})),
+        ("eraseSubject", NOT_FOUND, seen("id", partner, erased)),
     ]
 }
 

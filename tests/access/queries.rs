@@ -98,7 +98,8 @@ pub fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
 
 fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
     use Operation::{
-        ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadFollower, ReadHistory,
+        ExportSubject, ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadFollower,
+        ReadHistory,
         ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
@@ -160,6 +161,7 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             consenting,
         ),
         (
+        (
             "diff",
             ReadHistory,
             format!(
@@ -172,6 +174,12 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             ReadHistory,
             format!("diff(noun: API_KEY, id: \"{key}\", from: \"0\") {{ id events {{ event }} }}"),
             key,
+        ),
+        (
+            "exportSubject",
+            ExportSubject,
+            format!("exportSubject(kind: PARTNER, id: \"{partner}\") {{ id }}"),
+            partner,
         ),
         (
             "history",

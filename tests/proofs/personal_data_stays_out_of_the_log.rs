@@ -60,9 +60,10 @@ async fn contact_data_that_was_changed_or_added_lies_nowhere_in_the_clear_either
     }
 }
 
-/// One key per partner: destroying it erases what there was and what there is.
+/// One key per partner: losing it loses what there was and what there is. A new one does not take its
+/// place unnoticed.
 #[tokio::test]
-async fn without_the_key_of_its_subject_every_contact_is_gone_and_none_is_kept_any_more() {
+async fn without_the_key_of_its_subject_every_contact_is_gone_and_none_is_added() {
     let app = registered().await;
     let dora = app.person("dora", Role::DeviceProvider);
     let input = json!({"partnerId": "acme", "purpose": "SECURITY", "contactNumber": "1",
@@ -75,7 +76,7 @@ async fn without_the_key_of_its_subject_every_contact_is_gone_and_none_is_kept_a
     let shown = app.admin().asks(contacts, json!({})).await;
     assert_eq!(shown.data()["partner"]["contacts"], json!([]));
     let refused = dora.does("setPartnerContact", input, "position").await;
-    assert_eq!(refused.findings(), ["partnerId: PARTNER_ERASED"]);
+    assert_eq!(refused.findings(), ["partnerId: SUBJECT_KEY_MISSING"]);
 }
 
 #[tokio::test]

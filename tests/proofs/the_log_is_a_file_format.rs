@@ -15,6 +15,7 @@ use domain::ftm_chip::FtmChip;
 use domain::misp_license::MispLicense;
 use domain::oidc_client::OidcClient;
 use domain::partner::Partner;
+use domain::person::Person;
 use domain::policy::Policy;
 use domain::policy_group::PolicyGroup;
 use domain::policy_request::PolicyRequest;
@@ -41,6 +42,7 @@ async fn a_busy_day_has_every_event_there_is() {
         log.iter().map(|row| format!("{}.{}", row.aggregate_type, row.event_type)).collect();
     let can_happen: BTreeSet<String> = [
         names::<Partner>(domain::partner::Event::VARIANTS),
+        names::<Person>(domain::person::Event::VARIANTS),
         names::<Policy>(domain::policy::Event::VARIANTS),
         names::<PolicyGroup>(domain::policy_group::Event::VARIANTS),
         names::<PolicyRequest>(domain::policy_request::Event::VARIANTS),
@@ -70,6 +72,7 @@ async fn every_stream_loads_through_the_stock_store_of_cqrs_es() {
     let (_installation, node, log) = after_a_busy_day().await;
     let loaded = [
         loads::<Partner>(&node, &log).await,
+        loads::<Person>(&node, &log).await,
         loads::<Policy>(&node, &log).await,
         loads::<PolicyGroup>(&node, &log).await,
         loads::<PolicyRequest>(&node, &log).await,
@@ -92,7 +95,8 @@ async fn loads<A: Decide + PartialEq + std::fmt::Debug>(node: &Commands, log: &[
     let of_noun = log.iter().filter(|row| row.aggregate_type == A::TYPE);
     let ids: BTreeSet<String> = of_noun.map(|row| row.aggregate_id.clone()).collect();
     let repository = PostgresEventRepository::new(node.store().pool().clone());
-    let stock = PersistedEventStore::<_, A>::new_event_store(repository);
+    let stock =
+        PersistedEventStore::<_, A>::new_event_store(repository).with_upcasters(A::upcasters());
     let ids: Vec<String> = ids.into_iter().collect();
     for (id, state, version) in node.store().load_many::<A>(&ids).await.unwrap() {
         let context = stock.load_aggregate(&id).await.unwrap();
@@ -101,6 +105,31 @@ async fn loads<A: Decide + PartialEq + std::fmt::Debug>(node: &Commands, log: &[
         assert!(!state.is_missing());
     }
     ids.len()
+}
+
+/// Until version 2 an accepted certificate did not have to say what was signed for it.
+#[tokio::test]
+async fn what_was_stored_in_an_earlier_shape_loads_in_todays_in_both_ways() {
+    let (installation, node, log) = after_a_busy_day().await;
+    let is_newest = |row: &&LogRow| row.event_type == "certificate_accepted";
+    let newest = log.iter().find(is_newest).unwrap();
+    assert_eq!(newest.event_version, "2.0");
+    let database = &installation.database;
+    database.as_owner("alter table events disable trigger events_are_immutable").await;
+    database
+        .as_owner(
+            "update events set event_version = '1.0', \
+             payload = ((payload::jsonb) - 'tbs_sha256')::json \
+             where event_type = 'certificate_accepted'",
+        )
+        .await;
+    let log_before = after(node.store().pool(), 0, i64::MAX).await.unwrap();
+    let older = log_before.iter().find(is_newest).unwrap();
+    assert!(!older.payload.contains("tbs_sha256"), "{}", older.payload);
+    let [now, then] = [newest, older].map(|row| row.decode::<Partner>().unwrap().event);
+    assert_eq!(then, now, "the hash is read off the certificate");
+    assert!(loads::<Partner>(&node, &log_before).await > 0);
+    assert!(loads::<FtmChip>(&node, &log_before).await > 0);
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ use ::commands::policy_request::{
 };
 use ::commands::proposal::{ConfirmProposal, RefuseProposal};
 use ::commands::sbi::{DeactivateSbi, RejectSbi};
+use ::commands::subject::EraseSubject;
 use ::commands::trust_certificate::{
     AttachCrl, DisableTrustCertificate, EnableTrustCertificate, RevokeTrustCertificate,
     UploadTrustCertificate, Uploaded,
@@ -48,6 +49,7 @@ use domain::certificate::Certificate;
 use domain::partner::ContactPurpose;
 use domain::policy_document::PolicyType;
 use domain::reference::{Modality, PartnerType, TrustDomain, consent_text};
+use domain::subject::{LegalGround, SubjectKind};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -615,6 +617,27 @@ impl Person {
         self.node.confirm_proposal(&self.request(), &input).await
     }
 
+    /// Proposes to destroy the personal data of a subject.
+    pub async fn erases(&self, kind: SubjectKind, id: &str) -> Result<Done> {
+        let input = EraseSubject {
+            kind,
+            id: id.to_owned(),
+            legal_ground: LegalGround::NoLongerNecessary,
+            idempotency_key: self.idempotency_key.clone(),
+            expected_version: self.expected_version,
+        };
+        self.node.erase_subject(&self.request(), &input).await
+    }
+
+    /// Lets the origins of what this person did so far be known, as a request over HTTP does.
+    pub async fn came_from(&self, address: &str) {
+        let sql = "insert into request_log (request_id, client_address, user_agent, at) \
+                   select distinct (metadata->>'request_id')::uuid, $2, 'a portal', recorded_at \
+                   from events where metadata->>'actor' = $1 on conflict do nothing";
+        let query = sqlx::query(sql).bind(&self.actor.subject).bind(address);
+        query.execute(self.node.store().pool()).await.unwrap();
+    }
+
     /// Generates a key under an approved policy.
     pub async fn generates_key(&self, policy: &str, label: &str) -> Result<Done> {
         let input = GenerateApiKey {
@@ -981,6 +1004,7 @@ impl Market {
         node.tell_expired(::commands::now()).await.unwrap();
         self.proposals_take_every_way(node).await;
         self.a_partner_is_given_another_shape(&partner(node, "gus")).await;
+        self.subjects_are_erased(&partner(node, "lea")).await;
         self.a_group_is_chosen(&misp(node, "mina")).await;
         self.certificates_follow_each_other(&partner(node, "hugo")).await;
         Makers::open(node).await.busy_day().await;
@@ -1002,6 +1026,16 @@ impl Market {
         gus.consents().await.unwrap();
         self.admin.consents().await.unwrap();
         self.admin.withdraws_consent().await.unwrap();
+    }
+
+    async fn subjects_are_erased(&self, lea: &Person) {
+        self.welcome(lea).await;
+        lea.came_from("192.0.2.1").await;
+        for (kind, id) in [(SubjectKind::Partner, &*lea.partner), (SubjectKind::Person, "lea")] {
+            let proposal = self.admin.erases(kind, id).await.unwrap().id;
+            second_admin(lea.node()).confirms(&proposal).await.unwrap();
+        }
+        lea.is_reached(ContactPurpose::Primary, "lea@example.org").await.unwrap();
     }
 
     async fn certificates_follow_each_other(&self, hugo: &Person) {

@@ -6,7 +6,7 @@ use crate::Result;
 use domain::Finding;
 use domain::log_entry::MAX_ENTRY;
 use projections::log::LogRow;
-use projections::private_rows::SealedRow;
+use projections::private_rows::{SealedRow, erase, says_erased};
 use projections::{Error, READ};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
@@ -79,6 +79,9 @@ pub(super) async fn write(
     claims(db, accepted, facts).await?;
     private_rows(db, accepted, facts).await?;
     idempotency_keys(db, accepted, rows, facts).await?;
+    if let Some(first) = rows.iter().find(|row| says_erased(row)) {
+        erase(&mut *db, first.position).await?;
+    }
     projections::fold::project(db, READ, rows).await
 }
 

@@ -351,7 +351,7 @@ impl Commands {
             path: offer.path.clone(),
             not_after: certificate.not_after(),
             signed_not_after: signed.not_after(),
-            tbs_sha256: Some(signed.tbs_sha256()),
+            tbs_sha256: signed.tbs_sha256(),
             overlap_until: None,
         })
     }

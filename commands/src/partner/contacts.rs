@@ -1,16 +1,20 @@
 //! How a partner is reached. Every change keeps what was before: a new row beside the log, under a
-//! new reference, sealed with the partner's one key.
+//! new reference, sealed with the partner's one key. What is given after an erasure is sealed with a
+//! key of its own.
 
-use super::{own, subject};
+use super::own;
 use crate::event_store::StreamId;
 use crate::unit::{Stream, Unit};
-use crate::{Commands, Done, Request, Result, input, new_id, random};
+use crate::{Commands, Done, Error, Request, Result, input, new_id, random};
 use async_graphql::InputObject;
 use domain::actor::Operation;
 use domain::ids::PartnerId;
 use domain::partner::{Change, Command, Contact, ContactPurpose, Partner, Refusal};
+use domain::subject::of_partner;
 use domain::text::{Checks, squeezed};
+use projections::private_rows::SubjectKey;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 /// Says how a partner is reached.
 #[derive(Debug, Clone, Serialize, InputObject)]
@@ -67,16 +71,29 @@ impl Commands {
             if input.purpose == ContactPurpose::Primary {
                 self.move_email(&unit, &partner, known, &contact);
             }
-            let wrapping = &self.keys().wrapping;
-            let subject = wrapping.subject(unit.pool(), &subject(&partner.id)).await?;
-            let subject = subject.ok_or(Vec::from(Refusal::PartnerErased))?;
-            let (contact, row) = subject.seal(new_id(), random()?, &contact)?;
+            let (contact, row) =
+                self.key_of(&unit, &partner).await?.seal(new_id(), random()?, &contact)?;
             unit.keep_personal(row);
             let purpose = input.purpose;
             unit.decide(&mut partner, Command::Change(Change::SetContact { purpose, contact }))?;
             Ok(partner.done())
         })
         .await
+    }
+
+    /// The key that contact data of the partner is sealed with. After an erasure it is a new one; one
+    /// that is needed to read what is kept is never replaced.
+    async fn key_of(&self, unit: &Unit, partner: &Stream<Partner>) -> Result<SubjectKey> {
+        let profile = partner.living().map_err(Vec::from)?;
+        let (subject, wrapping) =
+            (of_partner(&partner.id, profile.erasures), &self.keys().wrapping);
+        match wrapping.subject(unit.pool(), &subject).await? {
+            Some(key) => Ok(key),
+            None if profile.keeps_personal_data => {
+                Err(Error::Refused(Refusal::SubjectKeyMissing.into()))
+            }
+            None => Ok(wrapping.new_subject(&subject, &Zeroizing::new(random()?))?),
+        }
     }
 
     /// The contact data that is kept for a purpose; `None` when there is none or it was erased.

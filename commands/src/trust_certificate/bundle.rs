@@ -12,6 +12,7 @@ use domain::Finding;
 use domain::actor::Operation;
 use domain::certificate::{self, Certificate, CertificatePolicy, check_trust_certificate};
 use domain::ids::TrustCertificateId;
+use domain::proposal::ProposedAction;
 use domain::reference::TrustDomain;
 use domain::trust_certificate::{Command, TrustCertificate, TrustKind, Trusted};
 use std::collections::HashMap;
@@ -231,7 +232,7 @@ fn store(
 /// Refuses what would have to wait for a second person, and does not fit into a proposal.
 pub(crate) fn refuse_too_large(unit: &Unit, input: &UploadTrustCertificate) -> Result<()> {
     let size = serde_json::to_string(input).map_err(|error| Error::Fault(error.into()))?.len();
-    if !unit.wants_second_person() || size <= MAX_PROPOSED {
+    if !unit.wants_second_person(ProposedAction::UploadTrustCertificate) || size <= MAX_PROPOSED {
         return Ok(());
     }
     let message = "A new root needs a second person here, and what waits for one has at most \

@@ -2,6 +2,7 @@
 
 use crate::Finding;
 use crate::text::Checks;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ const ACR_VALUES: [(&str, &str); 6] = [
 ];
 
 /// What a client may ask of eSignet: never empty, in alphabetical order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Entitlement {
     /// What it may be told of a person.
     pub claims: Vec<String>,

@@ -3,6 +3,7 @@
 use crate::Finding;
 use crate::reference::language;
 use crate::text::{Checks, squeezed};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -16,7 +17,7 @@ pub const MAX_URI: usize = 2048;
 pub const MAX_REDIRECT_URIS: usize = 5;
 
 /// What the owner of a client may set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
     /// How the client is called where no other name fits.
     pub name: String,
@@ -33,7 +34,7 @@ pub struct Settings {
 }
 
 /// A name in one language.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct LocalName {
     /// The language, ISO 639-3: one that the platform speaks.
     pub language: String,
@@ -52,6 +53,7 @@ pub struct LocalName {
     Ord,
     Serialize,
     Deserialize,
+    JsonSchema,
     async_graphql::Enum,
     strum::VariantArray,
 )]
@@ -73,6 +75,7 @@ pub enum GrantType {
     Ord,
     Serialize,
     Deserialize,
+    JsonSchema,
     async_graphql::Enum,
     strum::VariantArray,
 )]

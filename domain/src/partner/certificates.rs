@@ -1,11 +1,15 @@
 //! The certificates of a partner or of a chip: what we intend to sign, what was accepted, how one
 //! takes the place of another, and which must never be used again.
 
+use crate::aggregate::ShapeChange;
+use crate::certificate::Certificate;
 use crate::issuance::Terms;
 use crate::text::Checks;
 use crate::time;
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How long an older certificate stays valid beside a newer one at most, when anybody says.
 pub const MAX_OVERLAP: TimeDelta = TimeDelta::days(90);
@@ -16,7 +20,7 @@ const SIGNED_WITHIN: TimeDelta = TimeDelta::days(1);
 
 /// What we are about to sign for a certificate that was uploaded. It is in the log before there is
 /// a signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SigningIntent {
     /// SHA-256 of the uploaded certificate, lower-case hex.
     pub fingerprint: String,
@@ -58,7 +62,7 @@ impl SigningIntent {
 }
 
 /// A certificate of the partner, with the one that we issued for the same key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AcceptedCertificate {
     /// SHA-256 of the certificate, lower-case hex: its name.
     pub fingerprint: String,
@@ -74,10 +78,9 @@ pub struct AcceptedCertificate {
     pub not_after: DateTime<Utc>,
     /// When the counter-signed certificate ends.
     pub signed_not_after: DateTime<Utc>,
-    /// Which intent it fulfils: SHA-256 of the signed part of the counter-signed certificate.
-    /// Absent where signatures were not announced yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tbs_sha256: Option<String>,
+    /// SHA-256 of the signed part of the counter-signed certificate, lower-case hex: which intent it
+    /// fulfils. Those from before signatures were announced fulfil none.
+    pub tbs_sha256: String,
     /// When the partner's older certificates end, unless they end before; absent when they stay
     /// valid until their own end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +92,22 @@ impl AcceptedCertificate {
     pub fn ends_at(&self) -> DateTime<Utc> {
         self.not_after.min(self.signed_not_after)
     }
+}
+
+/// Since version 2 the event says what was signed; before, it said so from the day on that signatures
+/// were announced.
+pub(crate) const CHANGES: &[ShapeChange] =
+    &[ShapeChange { event_type: "certificate_accepted", version: "2.0", upcast: with_tbs_sha256 }];
+
+/// What version 1 may leave out can be read off the counter-signed certificate that it holds.
+fn with_tbs_sha256(mut accepted: Value) -> Value {
+    let Some(fields) = accepted.as_object_mut() else { return accepted };
+    if !fields.contains_key("tbs_sha256") {
+        let signed = fields.get("signed_certificate").and_then(Value::as_str).unwrap_or_default();
+        let signed = Certificate::read(signed, "").map(|it| it.tbs_sha256()).unwrap_or_default();
+        fields.insert("tbs_sha256".to_owned(), signed.into());
+    }
+    accepted
 }
 
 /// A checked end of the older certificates: within [`MAX_OVERLAP`]. A time that has passed means at
@@ -183,7 +202,7 @@ impl Certificates {
             return Ok(None);
         }
         let intended = self.intent(&certificate.fingerprint).map(|it| &it.tbs_sha256);
-        if intended.is_none() || intended != certificate.tbs_sha256.as_ref() {
+        if intended != Some(&certificate.tbs_sha256) {
             return Err(NotTaken::NotIntended);
         }
         Ok(Some(certificate))

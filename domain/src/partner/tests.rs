@@ -27,7 +27,7 @@ pub(crate) fn certificate(fingerprint: &str) -> AcceptedCertificate {
         path: Vec::new(),
         not_after: DateTime::UNIX_EPOCH,
         signed_not_after: DateTime::UNIX_EPOCH,
-        tbs_sha256: Some(intent(fingerprint).tbs_sha256),
+        tbs_sha256: intent(fingerprint).tbs_sha256,
         overlap_until: None,
     }
 }
@@ -91,6 +91,7 @@ pub(crate) fn machine() -> StateMachine<Partner> {
             ("whose certificate was revoked", after(revoked("first"))),
             ("", after(Event::Suspended { reason: reason() })),
             ("", after(Event::Deactivated { reason: reason() })),
+            ("whose contacts were erased", after(erased())),
         ],
         commands: vec![
             ("", Command::Register(registration())),
@@ -119,8 +120,40 @@ pub(crate) fn machine() -> StateMachine<Partner> {
             ("move to another group without links", move_to("health", 0)),
             ("move to another group with links", move_to("health", 1)),
             ("once a certificate has ended", Command::Expire { now: DateTime::UNIX_EPOCH }),
+            ("", erase()),
         ],
     }
+}
+
+fn erase() -> Command {
+    let (subject, legal_ground) = ("partner/acme".to_owned(), LegalGround::Objection);
+    Command::ErasePersonalData { subject, legal_ground }
+}
+
+fn erased() -> Event {
+    let (subject, legal_ground) = ("partner/acme".to_owned(), LegalGround::Objection);
+    Event::PersonalDataErased { subject, legal_ground }
+}
+
+#[test]
+fn contacts_are_erased_in_every_state_once_and_again_after_new_ones_were_given() {
+    for partner in [registered(), active(), suspended(), deactivated()] {
+        assert_eq!(partner.decide(erase()), Ok(vec![erased()]));
+        let partner = after(partner, [erase()]);
+        assert_eq!(partner.profile().unwrap().contacts, BTreeMap::new());
+        assert_eq!(partner.decide(erase()), Ok(vec![]));
+    }
+    let given_anew = after(active(), [erase(), set_contact(ContactPurpose::Billing, 9)]);
+    assert_eq!(given_anew.profile().unwrap().erasures, 1);
+    assert_eq!(given_anew.decide(erase()), Ok(vec![erased()]));
+}
+
+#[test]
+fn a_contact_that_was_taken_back_is_still_kept_and_can_be_erased() {
+    let billing = ContactPurpose::Billing;
+    let partner = after(active(), [erase(), set_contact(billing, 9), remove_contact(billing)]);
+    assert_eq!(partner.profile().unwrap().contacts, BTreeMap::new());
+    assert_eq!(partner.decide(erase()), Ok(vec![erased()]));
 }
 
 #[test]
@@ -163,9 +196,8 @@ fn what_differs_from_its_intent_is_never_accepted_and_the_latest_intent_counts()
     let announced = after(active(), [intend("next")]);
     assert_eq!(announced.decide(intend("next")), Ok(vec![]));
     let other =
-        |tbs: &str| AcceptedCertificate { tbs_sha256: Some(tbs.to_owned()), ..certificate("next") };
-    let silent = AcceptedCertificate { tbs_sha256: None, ..certificate("next") };
-    for differs in [other("another body"), silent] {
+        |tbs: &str| AcceptedCertificate { tbs_sha256: tbs.to_owned(), ..certificate("next") };
+    for differs in [other("another body"), other("")] {
         let decided = announced.decide(Command::AcceptCertificate(differs));
         assert_eq!(decided, Err(Refusal::SigningNotIntended));
     }

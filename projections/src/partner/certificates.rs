@@ -149,7 +149,7 @@ mod tests {
                 path: Vec::new(),
                 not_after: at(not_after),
                 signed_not_after: at(signed_not_after),
-                tbs_sha256: None,
+                tbs_sha256: String::new(),
                 overlap_until: None,
             },
             at(0),
