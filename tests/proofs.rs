@@ -4,6 +4,7 @@ mod a_cascade_is_one_submission;
 mod a_lost_commit_is_found_out;
 mod another_program_takes_over;
 mod decisions_stand_on_what_is_true;
+mod every_broken_line_has_its_outcome;
 mod every_list_uses_indexes;
 mod expiry_is_told_once;
 mod history_is_append_only;

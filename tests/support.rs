@@ -10,6 +10,7 @@ pub mod oidc_provider;
 pub mod proxy;
 pub mod socket;
 pub mod statements;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
