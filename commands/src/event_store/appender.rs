@@ -367,10 +367,12 @@ async fn within<T, E: From<sqlx::Error>>(
     timeout(patience * SILENCE, work).await.unwrap_or_else(|_| Err(silence()))
 }
 
-/// Two statements of one message: what is read next is read after the lock.
+/// Two statements of one message: what is read next is read after the lock. A standby refuses to
+/// begin: it has locks of its own, and may not show yet what it has got.
 async fn lock(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     let sql = format!(
-        "begin isolation level read committed; select pg_advisory_xact_lock({APPEND_LOCK})"
+        "begin isolation level read committed read write; \
+         select pg_advisory_xact_lock({APPEND_LOCK})"
     );
     db.execute(&*sql).await.map(drop)
 }
