@@ -4,6 +4,7 @@
 //! with its correlation id, and never shown.
 
 use crate::caller::caller;
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError, SimpleObject, Value};
 use commands::Error;
 use domain::Finding;
@@ -58,6 +59,18 @@ pub fn answer<T>(
         ctx.add_error(error);
     }
     Err(resolver_error(ctx, &last.unwrap_or_else(fault)))
+}
+
+/// Turns what a resolver has read into its answer. A mutation reads to show what it has made: that
+/// is stored by then, and so `UNAVAILABLE`, which says that nothing was, would be wrong. The same
+/// wish again shows it.
+pub fn read<T>(ctx: &Context<'_>, outcome: std::result::Result<T, impl Into<Error>>) -> Result<T> {
+    let is_stored = ctx.query_env.operation.node.ty == OperationType::Mutation;
+    let told = |error| match error {
+        Error::Unavailable if is_stored => Error::OutcomeUnknown,
+        other => other,
+    };
+    answer(ctx, outcome.map_err(|error| told(error.into())))
 }
 
 /// A finding as the error of one resolver; what other resolvers answer is given all the same.

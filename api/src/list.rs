@@ -1,7 +1,7 @@
 //! One list shape: a Relay connection, and what is asked of the whole list only when it is asked for.
 
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::{Result, read};
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, InputType as _, Object, ObjectType, OutputType, TypeName};
 use projections::Viewer;
@@ -21,7 +21,7 @@ pub struct Whole<R: Listed>(Question<R>);
 impl<R: Listed> Whole<R> {
     /// How many elements there are in all; counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i64> {
-        answer(ctx, self.0.count(caller(ctx).pool()).await)
+        read(ctx, self.0.count(caller(ctx).pool()).await)
     }
 
     /// The values in a column of the list, for a filter to choose from: the most frequent first, 50
@@ -33,7 +33,7 @@ impl<R: Listed> Whole<R> {
         first: Option<i32>,
     ) -> Result<Vec<DistinctValue>> {
         let first = first.unwrap_or(DEFAULT_VALUES);
-        answer(ctx, self.0.distinct(caller(ctx).pool(), field, first).await)
+        read(ctx, self.0.distinct(caller(ctx).pool(), field, first).await)
     }
 }
 
@@ -57,7 +57,7 @@ where
 {
     let filter = filter.unwrap_or_default();
     let question = Question { viewer, filter, now: commands::now() };
-    let page = answer(ctx, question.page(caller(ctx).pool(), order, &page).await)?;
+    let page = read(ctx, question.page(caller(ctx).pool(), order, &page).await)?;
     Ok(part(page, Whole(question), N::from))
 }
 

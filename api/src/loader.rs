@@ -1,6 +1,6 @@
 //! Loads what many rows of an answer point to in one statement.
 
-use crate::errors::{self, answer};
+use crate::errors::{self, read};
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use commands::{Commands, Error};
@@ -28,7 +28,7 @@ pub fn loader(commands: &Commands) -> DataLoader<Things> {
 pub async fn load<T: Thing>(ctx: &Context<'_>, id: &str) -> errors::Result<Option<T>> {
     let loader = ctx.data_unchecked::<DataLoader<Things>>();
     let found = loader.load_one(Id(id.to_owned(), PhantomData)).await;
-    answer(ctx, found.map_err(|error| shared(&error)))
+    read(ctx, found.map_err(|error| shared(&error)))
 }
 
 /// The things with these ids, in their order; those that there are.
@@ -39,14 +39,14 @@ pub async fn load_all<T: Thing>(
     let loader = ctx.data_unchecked::<DataLoader<Things>>();
     let ids: Vec<Id<T>> = ids.map(|id| Id(id.to_owned(), PhantomData)).collect();
     let found = loader.load_many(ids.clone()).await;
-    let found = answer(ctx, found.map_err(|error| shared(&error)))?;
+    let found = read(ctx, found.map_err(|error| shared(&error)))?;
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }
 
 /// Contact data; `None` when it was erased.
 pub async fn contact(ctx: &Context<'_>, reference: Uuid) -> errors::Result<Option<Contact>> {
     let found = ctx.data_unchecked::<DataLoader<Things>>().load_one(reference).await;
-    answer(ctx, found.map_err(|error| shared(&error)))
+    read(ctx, found.map_err(|error| shared(&error)))
 }
 
 /// One failure is told to everybody who waited for the same statement.
