@@ -165,7 +165,9 @@ impl Proxy {
     pub fn make_all(&self, strikes: impl IntoIterator<Item = (Moment, Trouble)>) {
         self.heal();
         self.writes_down();
-        self.line().strikes = strikes.into_iter().collect();
+        let strikes: VecDeque<_> = strikes.into_iter().collect();
+        let mut line = self.line();
+        (line.is_down, line.strikes) = (strikes.is_empty(), strikes);
     }
 
     /// Begins to write down what is asked.
