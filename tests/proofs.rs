@@ -1,9 +1,13 @@
 //! What the system promises, one file per promise.
 
+mod a_broken_read_stores_nothing;
 mod a_cascade_is_one_submission;
+mod a_dropped_wish_is_whole_or_not_at_all;
 mod a_lost_commit_is_found_out;
+mod a_standby_takes_over;
 mod another_program_takes_over;
 mod decisions_stand_on_what_is_true;
+mod every_broken_line_has_its_outcome;
 mod every_list_uses_indexes;
 mod expiry_is_told_once;
 mod followers_do_everything_once;

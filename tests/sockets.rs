@@ -142,6 +142,49 @@ async fn a_mutation_runs_to_its_end_when_its_client_hangs_up() {
     until(async || (groups(&app).await == "Banking").then_some(())).await;
 }
 
+/// With a part of the request gone, with all of it, with a part of the answer here.
+#[tokio::test]
+async fn a_client_that_hangs_up_at_any_moment_leaves_all_or_nothing() {
+    let app = App::start().await;
+    let whole = once(&app, "0");
+    let body = whole.find("\r\n\r\n").unwrap() + 4;
+    let lengths = [0, 1, body / 2, body, body + 1, body.midpoint(whole.len()), whole.len() - 1];
+    for length in lengths {
+        let mut client = Socket::to(&app).await;
+        client.says(&whole[..length]).await;
+        drop(client);
+    }
+    assert_eq!(answered(&app, &whole).await.matches("\"position\":\"1\"").count(), 1);
+
+    let (sent, heard) = (once(&app, "1"), once(&app, "2"));
+    let mut client = Socket::to(&app).await;
+    client.says(&sent).await;
+    drop(client);
+    let mut client = Socket::to(&app).await;
+    client.says(&heard).await;
+    client.hears("H").await;
+    drop(client);
+    for request in [&heard, &sent] {
+        assert!(answered(&app, request).await.contains("position"));
+    }
+    let mut names: Vec<String> = groups(&app).await.split(' ').map(ToOwned::to_owned).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["0", "1", "2"]);
+}
+
+/// A wish whose idempotency key is its name.
+fn once(app: &App, name: &str) -> String {
+    let query = "mutation($n: String!) { createPolicyGroup(input: {name: $n, description: \"d\", \
+                 idempotencyKey: $n}) { position } }";
+    request(app, &json!({"query": query, "variables": {"n": name}}))
+}
+
+async fn answered(app: &App, request: &str) -> String {
+    let mut client = Socket::to(app).await;
+    client.says(request).await;
+    client.hears("}}").await
+}
+
 #[tokio::test]
 async fn told_to_stop_a_node_answers_who_has_asked_and_takes_nobody_else() {
     let app = App::start().await;

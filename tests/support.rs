@@ -9,8 +9,11 @@ pub mod http;
 pub mod jwk;
 pub mod oidc_provider;
 pub mod proxy;
+pub mod replication;
 pub mod socket;
 pub mod statements;
+pub mod wire;
+pub mod wishes;
 
 use std::time::{Duration, Instant};
 

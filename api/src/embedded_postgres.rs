@@ -418,9 +418,10 @@ fn make_root(root: &Path, other_account: bool) -> Result<(), Error> {
         .map_err(cannot("set the rights of", root))
 }
 
-/// Has the kernel send `signal` when the parent ends, even by `kill -9`.
+/// Has the kernel send `signal` when the parent, the thread that starts the command, ends, even by
+/// `kill -9`.
 #[expect(unsafe_code, reason = "what runs between fork and exec must be async-signal-safe")]
-fn ends_with_its_parent(command: &mut Command, signal: Signal) {
+pub fn ends_with_its_parent(command: &mut Command, signal: Signal) {
     let parent = Pid::from_raw(std::process::id().cast_signed());
     let ask_kernel = move || {
         set_parent_process_death_signal(Some(signal))?;

@@ -61,13 +61,13 @@ pub fn answer<T>(
     Err(resolver_error(ctx, &last.unwrap_or_else(fault)))
 }
 
-/// The same for what is read. A mutation reads what its command has left: where the database goes away
-/// in between, the answer is missing and the wish is granted all the same. Only the command itself
-/// can say that nothing was stored.
+/// The same for what is read. A mutation reads to show what its command has left: where the database
+/// goes away in between, the answer is missing and the wish is granted all the same. Only the command
+/// itself can say that nothing was stored.
 pub fn read<T>(ctx: &Context<'_>, outcome: std::result::Result<T, impl Into<Error>>) -> Result<T> {
-    let after_a_command = ctx.query_env.operation.node.ty == OperationType::Mutation;
-    let told = |error: Error| match error {
-        Error::Unavailable if after_a_command => Error::OutcomeUnknown,
+    let is_stored = ctx.query_env.operation.node.ty == OperationType::Mutation;
+    let told = |error| match error {
+        Error::Unavailable if is_stored => Error::OutcomeUnknown,
         other => other,
     };
     answer(ctx, outcome.map_err(|error| told(error.into())))

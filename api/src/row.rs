@@ -25,7 +25,7 @@ pub async fn changed<R: Fold>(
     done: commands::Result<Done>,
 ) -> Result<(R, Position)> {
     let Done { id, position, .. } = answer(ctx, done)?;
-    let row = one(ctx, &id, None).await?;
-    let row = answer(ctx, row.ok_or_else(|| Error::fault("what was changed has no row")))?;
-    Ok((row, Position(position)))
+    let row = find(caller(ctx).pool(), &id).await.map_err(Error::from);
+    let row = row.and_then(|row| row.ok_or_else(|| Error::fault("what was changed has no row")));
+    Ok((read(ctx, row)?, Position(position)))
 }

@@ -147,7 +147,8 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(10)
             .acquire_timeout(Duration::from_secs(3))
-            .test_before_acquire(false); // one round trip less; a dead connection is an error once
+            .test_before_acquire(false) // one round trip less; a dead connection is an error once
+            .after_connect(|db, _| Box::pin(refuse_standby(db)));
         Ok(pool.connect_with(serving).await?)
     }
 
@@ -199,6 +200,12 @@ impl Database {
 
 fn embedded_root(config: &Config) -> PathBuf {
     config.data_dir.join("postgres")
+}
+
+/// A standby may not show yet what was acknowledged; after its promotion it shows everything it got.
+async fn refuse_standby(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let is_standby = sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(db).await?;
+    if is_standby { Err(sqlx::Error::Protocol("a standby was reached".into())) } else { Ok(()) }
 }
 
 /// A log that can lose what it has acknowledged is no log: say so loudly.

@@ -19,8 +19,8 @@ struct BadLine {
 impl BadLine {
     async fn with(limits: Limits) -> Self {
         let installation = Installation::new().await;
-        let proxy = Proxy::before(&installation.database);
-        let way = proxy.way(installation.database.serving());
+        let proxy = Proxy::before(&installation.database).await;
+        let way = proxy.way(&installation.database.serving());
         let node = installation.node_through(way, limits);
         node.store().health().wait_for(|health| health.ready).await.unwrap();
         Self { installation, proxy, node }

@@ -36,8 +36,8 @@ async fn a_session_that_freezes_with_the_lock_is_ended_and_the_log_goes_on() {
 async fn a_node_that_freezes_with_the_lock_does_not_stop_the_others() {
     let installation = Installation::new().await;
     let market = Market::open(&installation.node_with(PATIENT)).await;
-    let proxy = Proxy::before(&installation.database);
-    let there = installation.node_through(proxy.way(installation.database.serving()), PATIENT);
+    let proxy = Proxy::before(&installation.database).await;
+    let there = installation.node_through(proxy.way(&installation.database.serving()), PATIENT);
     ready(&there).await;
     proxy.make(Trouble::Silence);
     let frozen = policy_manager(&there);

@@ -7,6 +7,7 @@ use ::commands::event_store::{EventStore, Limits};
 use ::commands::keys::Keys;
 use ::commands::{Commands, Error};
 use domain::issuance::{EcdsaP256Signer, Signer};
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::cell::Cell;
 use std::fs::Permissions;
@@ -56,9 +57,15 @@ impl Installation {
         Commands::new(store, self.keys())
     }
 
+    /// A node that reads in its own way.
+    pub fn node_reading_through(&self, pool: PgPool) -> Commands {
+        let store = EventStore::start(pool, self.database.serving(), Limits::default());
+        Commands::new(store, self.keys())
+    }
+
     /// A node whose statements are all counted.
     pub fn node_counted_by(&self, statements: &Statements) -> Commands {
-        let way = statements.way(self.database.serving());
+        let way = statements.way(&self.database.serving());
         let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(way.clone());
         Commands::new(EventStore::start(pool, way, Limits::default()), self.keys())
     }

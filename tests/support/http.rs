@@ -56,7 +56,7 @@ impl App {
     /// Starts a system on an empty log, and counts its statements.
     pub async fn counted() -> (Self, Statements) {
         let installation = Installation::new().await;
-        let statements = Statements::before(&installation.database);
+        let statements = Statements::before(&installation.database).await;
         let node = installation.node_counted_by(&statements);
         (Self::over(installation, node).await, statements)
     }

@@ -1,8 +1,9 @@
 //! The one writer of a process: batches, commits, and finds out what became of a lost commit.
 
 use super::judge::Facts;
-use super::{Limits, Submission, Verdict, Waiting, epoch, write};
+use super::{IdempotencyKey, Limits, Submission, Verdict, Waiting, epoch, write};
 use crate::Result;
+use chrono::{DateTime, Utc};
 use projections::log::APPEND_LOCK;
 use projections::rebuild::fold_version;
 use sqlx::postgres::PgConnectOptions;
@@ -76,10 +77,45 @@ enum Failure {
 
 /// A batch whose COMMIT was sent.
 struct Sent {
-    /// Its first event's position and request; `None` when it has no events.
-    begin: Option<(i64, Uuid)>,
+    /// What it leaves in the database; `None` when nothing of it was accepted.
+    trace: Option<Trace>,
     verdicts: Vec<Verdict>,
     head: i64,
+}
+
+/// What a batch, and no other, leaves in the database when it is committed.
+enum Trace {
+    /// Its first event.
+    Event { position: i64, request_id: Uuid },
+    /// Its first idempotency key, where it has no events, and when that was written.
+    Key(IdempotencyKey, DateTime<Utc>),
+}
+
+impl Trace {
+    /// What is accepted has events or a key, or else it would not have been submitted.
+    fn of(accepted: &[&Submission], facts: &Facts, before: i64) -> Option<Self> {
+        let event = accepted.iter().find(|it| !it.events.is_empty());
+        let event = event.map(|it| Self::Event { position: before + 1, request_id: it.request_id });
+        let key = || accepted.iter().find_map(|it| it.idempotency_key.clone());
+        event.or_else(|| Some(Self::Key(key()?, facts.clock)))
+    }
+
+    async fn is_in(&self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let event = "select exists (select from events where position = $1 \
+                     and metadata->>'request_id' = $2)";
+        let key = "select exists (select from idempotency_keys where subject = $1 \
+                   and mutation = $2 and key = $3 and created_at = $4)";
+        match self {
+            Self::Event { position, request_id } => {
+                sqlx::query_scalar(event).bind(position).bind(request_id.to_string())
+            }
+            Self::Key(it, at) => {
+                sqlx::query_scalar(key).bind(&it.subject).bind(it.mutation).bind(&it.key).bind(at)
+            }
+        }
+        .fetch_one(db)
+        .await
+    }
 }
 
 impl From<projections::Error> for Failure {
@@ -254,12 +290,12 @@ impl Appender {
 
     /// Looks under the lock, which the lost transaction held until its end, whether it is there.
     async fn find_out(&mut self, part: Vec<Waiting>, sent: Sent) {
-        let Some((position, request_id)) = sent.begin else {
-            return self.wait_again(VecDeque::from([part])); // no events: asking again is harmless
+        let Some(trace) = sent.trace else {
+            return self.wait_again(VecDeque::from([part])); // there was nothing to store
         };
         while part.iter().any(|waiting| !waiting.reply.is_closed()) {
             let patience = self.limits.transaction;
-            let stored = is_stored(&self.options, patience, position, request_id);
+            let stored = is_stored(&self.options, patience, &trace);
             match within(patience, stored).await {
                 Ok(true) => return self.answer(part, sent.verdicts, sent.head),
                 Ok(false) => return self.wait_again(VecDeque::from([part])),
@@ -317,9 +353,8 @@ async fn judge_and_write(
         .collect();
     let rows = write::rows(&accepted, before, &facts);
     write::write(db, &accepted, &rows, &facts).await?;
-    let begin = accepted.iter().find(|it| !it.events.is_empty());
-    let begin = begin.map(|it| (before + 1, it.request_id));
-    Ok(Sent { begin, verdicts, head: facts.head })
+    let trace = Trace::of(&accepted, &facts, before);
+    Ok(Sent { trace, verdicts, head: facts.head })
 }
 
 /// Gives up on a line that has gone silent, without an end that anybody would hear of. The server's
@@ -332,10 +367,12 @@ async fn within<T, E: From<sqlx::Error>>(
     timeout(patience * SILENCE, work).await.unwrap_or_else(|_| Err(silence()))
 }
 
-/// Two statements of one message: what is read next is read after the lock.
+/// Two statements of one message: what is read next is read after the lock. A standby refuses to
+/// begin: it has locks of its own, and may not show yet what it has got.
 async fn lock(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     let sql = format!(
-        "begin isolation level read committed; select pg_advisory_xact_lock({APPEND_LOCK})"
+        "begin isolation level read committed read write; \
+         select pg_advisory_xact_lock({APPEND_LOCK})"
     );
     db.execute(&*sql).await.map(drop)
 }
@@ -373,15 +410,11 @@ async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnec
 async fn is_stored(
     options: &PgConnectOptions,
     patience: Duration,
-    position: i64,
-    request_id: Uuid,
+    trace: &Trace,
 ) -> Result<bool, sqlx::Error> {
     let mut db = open(options, patience).await?;
     lock(&mut db).await?;
-    let sql = "select exists (select from events where position = $1 \
-               and metadata->>'request_id' = $2)";
-    let query = sqlx::query_scalar(sql).bind(position).bind(request_id.to_string());
-    let stored = query.fetch_one(&mut db).await?;
+    let stored = trace.is_in(&mut db).await?;
     db.close().await?;
     Ok(stored)
 }
