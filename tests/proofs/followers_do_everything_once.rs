@@ -98,6 +98,27 @@ async fn a_node_at_work_keeps_its_lease_and_gives_up_when_another_has_it() {
     everything_is_copied_once(&installation).await;
 }
 
+/// What it was at was done by another node meanwhile.
+#[tokio::test]
+async fn a_node_that_gets_its_lease_back_goes_on_from_where_the_other_has_come() {
+    let (installation, here, there) = with_events().await;
+    let gate = Arc::new(Gate::default());
+    let (waiting, mut mine) = (copyist_before(&gate), lease("here"));
+    let database = &installation.database;
+    let other = async {
+        gate.reached.notified().await;
+        takes_over(&installation, &there).await;
+        database.let_leases_run_out().await;
+        let holder = "select holder from followers where name = 'copyist'";
+        until(async || (database.ask::<String>(holder).await == "here").then_some(())).await;
+        gate.open.notify_one();
+    };
+    let (back, ()) = tokio::join!(waiting.turn(here.store().pool(), &mut mine), other);
+    assert!(matches!(back, Err(Error::Conflict)), "{back:?}");
+    works(&copyist(), &here, &mut mine).await;
+    everything_is_copied_once(&installation).await;
+}
+
 #[tokio::test]
 async fn an_effect_that_fails_for_now_leaves_no_trace_and_is_tried_again() {
     let (installation, here, _) = with_events().await;

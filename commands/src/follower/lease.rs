@@ -45,8 +45,10 @@ impl Lease {
     pub async fn renew(&mut self, db: impl PgExecutor<'_>) -> Result<Option<Checkpoint>> {
         let sql = "update followers set holder = $3, heartbeat_at = clock_timestamp(), \
                      lease_until = clock_timestamp() + make_interval(secs => $4), \
-                     lease_epoch = lease_epoch + (lease_epoch is distinct from $2 or holder is distinct from $3)::int \
-                   where name = $1 and (lease_epoch = $2 and holder = $3 or lease_until <= clock_timestamp()) \
+                     lease_epoch = lease_epoch \
+                       + ((lease_epoch, holder) is distinct from ($2, $3))::int \
+                   where name = $1 and ((lease_epoch, holder) = ($2, $3) \
+                                        or lease_until <= clock_timestamp()) \
                    returning lease_epoch, coalesce(position, 0) as position, log_epoch, stopped";
         let query = sqlx::query_as::<_, Renewed>(sql).bind(self.follower).bind(self.epoch);
         let renewed = query.bind(&self.holder).bind(LEASE).fetch_optional(db).await?;
@@ -54,19 +56,22 @@ impl Lease {
         Ok(renewed.map(|it| it.checkpoint))
     }
 
-    /// Keeps the lease while this node is at work. [`Error::Conflict`] when another node has it
-    /// meanwhile: then the work is given up where it is.
+    /// Keeps the lease while this node is at work. [`Error::Conflict`] when another node has or had
+    /// it meanwhile: then the work is given up where it is.
     pub(super) async fn keep<T>(
         &mut self,
         pool: &PgPool,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let mut work = pin!(work);
+        let (mut work, begun) = (pin!(work), self.epoch);
         loop {
             if let Ok(outcome) = timeout(SIGN_OF_LIFE, &mut work).await {
                 return outcome;
             }
-            self.renew(pool).await?.ok_or(Error::Conflict)?;
+            self.renew(pool).await?;
+            if self.epoch != begun {
+                return Err(Error::Conflict);
+            }
         }
     }
 
@@ -74,7 +79,7 @@ impl Lease {
     /// node has the lease meanwhile: then the transaction must not be committed.
     pub(super) async fn advance(&self, db: &mut PgConnection, to: &Checkpoint) -> Result<()> {
         let sql = "update followers set position = $3, log_epoch = $4, stopped = $5 \
-                   where name = $1 and lease_epoch = $2 and holder = $6";
+                   where name = $1 and (lease_epoch, holder) = ($2, $6)";
         let query = sqlx::query(sql).bind(self.follower).bind(self.epoch).bind(to.position);
         let query = query.bind(to.log_epoch).bind(&to.stopped).bind(&self.holder);
         let moved = query.execute(db).await?;
