@@ -61,9 +61,9 @@ pub fn answer<T>(
     Err(resolver_error(ctx, &last.unwrap_or_else(fault)))
 }
 
-/// The same for what is read. A mutation reads what its command has left: where the database goes away
-/// in between, the answer is missing and the wish is granted all the same. Only the command itself
-/// can say that nothing was stored.
+/// The same for what is read. A mutation reads what its command has left: where the database goes
+/// away in between, the answer is missing and the wish is granted all the same. Only the command
+/// itself can say that nothing was stored.
 pub fn read<T>(ctx: &Context<'_>, outcome: std::result::Result<T, impl Into<Error>>) -> Result<T> {
     let after_a_command = ctx.query_env.operation.node.ty == OperationType::Mutation;
     let told = |error: Error| match error {

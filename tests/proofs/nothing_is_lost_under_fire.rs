@@ -1,7 +1,7 @@
 //! Whatever is killed, and whenever: what was acknowledged is there, once and whole, in one order,
-//! and everybody sees it. `pms serve` in processes of its own on a durable PostgreSQL, 32 people who
-//! write over HTTP and write down what they are answered; then everything in the log is held against
-//! everything that was said.
+//! and everybody sees it. `pms serve` in processes of its own on a durable PostgreSQL, 32 people
+//! who write over HTTP and write down what they are answered; then everything in the log is held
+//! against everything that was said.
 //!
 //! These are short. `./dev soak kill 200`, `postgres 50`, `history 600`, `nodes 600` are the same
 //! with more rounds or seconds.
