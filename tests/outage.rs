@@ -59,7 +59,7 @@ async fn a_database_that_is_lost_after_the_commit_is_never_told_as_nothing_store
     let wish = manager.does("createPolicyGroup", input, "policyGroup { id }");
     let director = async {
         wait_for_submissions(&app.node, 1).await;
-        drop(app.node.store().pool().close()); // from here on nothing is read, but the appender writes
+        drop(app.node.store().pool().close()); // nothing is read any more; the appender writes
         log.release().await;
     };
     let (answer, ()) = tokio::join!(wish, director);

@@ -108,7 +108,7 @@ impl Rig {
 
     /// Lets people work for a time drawn by chance.
     pub async fn some_time(&mut self, range: Range<Duration>) {
-        let more = self.rng.f64() * (range.end - range.start).as_secs_f64();
+        let more = self.rng.f64() * range.end.saturating_sub(range.start).as_secs_f64();
         tokio::time::sleep(range.start + Duration::from_secs_f64(more)).await;
     }
 
@@ -136,7 +136,7 @@ impl Rig {
     }
 
     /// Lets people finish, and holds what is stored against what they were answered.
-    pub async fn is_right(self) {
+    pub async fn judge(self) {
         self.scene.over.store(true, Ordering::Relaxed);
         let mut parts = vec![];
         for writer in self.writers {
@@ -154,8 +154,9 @@ impl Rig {
             let folder = self.folder.keep();
             let file = |name: &str| File::create(folder.join(name)).unwrap();
             serde_json::to_writer(file("history.json"), &history).unwrap();
-            let few = wrong.iter().take(20).map(|it| format!("  {it}\n")).collect::<String>();
-            panic!("{} rules broken, see {}:\n{few}", wrong.len(), folder.display());
+            let count = wrong.len();
+            wrong.truncate(20);
+            panic!("{count} rules broken, see {}:\n{}", folder.display(), wrong.join("\n"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whatever is killed, and whenever: what was acknowledged is there, once and whole, in one order,
-//! and everybody sees it. `pms serve` in processes of its own on a durable PostgreSQL, 32 people who
-//! write over HTTP and write down what they are answered; then everything in the log is held against
-//! everything that was said.
+//! and everybody sees it. `pms serve` in processes of its own on a durable PostgreSQL, 32 people
+//! who write over HTTP and write down what they are answered; then everything in the log is held
+//! against everything that was said.
 //!
 //! These are short. `./dev soak kill 200`, `postgres 50`, `history 600`, `nodes 600` are the same
 //! with more rounds or seconds.
@@ -28,7 +28,7 @@ async fn when_pms_is_killed_at_any_moment() {
         }
         rig.comes_back(0, struck, &format!("{round} of {rounds} kills")).await;
     }
-    rig.is_right().await;
+    rig.judge().await;
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn when_postgresql_is_stopped_at_once() {
         rig.postgres.stop_at_once().await;
         rig.comes_back(0, struck, &format!("{round} of {rounds} stops")).await;
     }
-    rig.is_right().await;
+    rig.judge().await;
 }
 
 /// A restart in good order, a kill, or a stop of PostgreSQL, every now and then.
@@ -64,7 +64,7 @@ async fn over_a_long_day_with_restarts() {
         let after = format!("{} of {seconds} s", begin.elapsed().as_secs());
         rig.comes_back(0, struck, &after).await;
     }
-    rig.is_right().await;
+    rig.judge().await;
 }
 
 #[tokio::test]
@@ -73,13 +73,15 @@ async fn when_one_of_two_nodes_behind_a_balancer_is_killed_again_and_again() {
     let mut rig = Rig::start("nodes", 2, 2 * WRITERS).await;
     let (begin, day) = (Instant::now(), Duration::from_secs(seconds));
     let every = (day / 3).min(Duration::from_secs(10));
+    let mut beat = tokio::time::interval(every);
+    beat.tick().await; // the first one comes at once
     while begin.elapsed() < day {
-        rig.some_time(every..every).await;
+        beat.tick().await;
         let (node, struck) = (rig.rng.usize(..2), Instant::now());
         rig.nodes[node].kill().await;
         rig.nodes[node].start();
         let after = format!("{} of {seconds} s", begin.elapsed().as_secs());
         rig.comes_back(node, struck, &after).await;
     }
-    rig.is_right().await;
+    rig.judge().await;
 }

@@ -7,10 +7,12 @@ mod claims;
 mod effects;
 mod order;
 mod reads;
+mod refusals;
 
 use super::history::{Attempt, Command, History};
 use super::stored::{Event, Stored};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,8 @@ pub enum Rule {
     RealTime,
     /// A name has one holder at every position, and `claims` says who it is.
     Claims,
+    /// Who is told that a name is taken is told the truth.
+    Refusals,
     /// A read sees what was acknowledged or shown before it was asked, and nothing that is not in
     /// the log.
     Reads,
@@ -61,7 +65,14 @@ impl Rule {
 /// Everything in which what is stored and what was answered disagree with the rules.
 pub fn check(stored: &Stored, history: &History) -> Vec<Violation> {
     let case = Case::new(stored, history);
-    let rules = [effects::check, cascades::check, order::check, claims::check, reads::check];
+    let rules = [
+        effects::check,
+        cascades::check,
+        order::check,
+        claims::check,
+        refusals::check,
+        reads::check,
+    ];
     rules.iter().flat_map(|rule| rule(&case)).collect()
 }
 
@@ -101,6 +112,13 @@ impl<'a> Case<'a> {
     fn attempt(&self, event: &Event) -> Option<&'a Attempt> {
         let (key, attempt) = event.attempt()?;
         self.history.commands[*self.places.get(key)?].attempts.get(attempt)
+    }
+
+    /// From when on it was known that an event is stored.
+    fn acknowledged(&self, event: &Event) -> Option<Duration> {
+        let (key, _) = event.attempt()?;
+        let command = &self.history.commands[*self.places.get(key)?];
+        command.granted().next().map(|(attempt, _)| attempt.answered)
     }
 
     fn stream(&self, noun: &str, id: &str) -> &[&'a Event] {

@@ -19,8 +19,7 @@ pub struct Client {
 impl Client {
     /// Somebody with a token; `keeps` connections for the next request, or opens a new one.
     pub fn new(token: String, keeps: bool) -> Self {
-        let idle = if keeps { 1 } else { 0 };
-        let http = reqwest::Client::builder().timeout(TIMEOUT).pool_max_idle_per_host(idle);
+        let http = reqwest::Client::builder().timeout(TIMEOUT).pool_max_idle_per_host(keeps.into());
         Self { http: http.build().unwrap(), token }
     }
 

@@ -55,6 +55,9 @@ impl Command {
     }
 }
 
+/// The kind of a name, and its form for comparing.
+pub type Name = (String, String);
+
 /// What is wished, and how the log shows that it is so.
 #[derive(Debug, Clone, Serialize)]
 pub struct Wish {
@@ -71,6 +74,8 @@ pub struct Wish {
     pub fulfilling: &'static [&'static str],
     /// and holds these fields.
     pub showing: Value,
+    /// The name that is wished for.
+    pub name: Option<Name>,
 }
 
 /// A command on its way, once.

@@ -26,7 +26,7 @@ pub struct Event {
     pub noun: String,
     pub id: String,
     pub sequence: i64,
-    pub event_type: String,
+    pub kind: String,
     pub payload: Value,
     pub correlation_id: String,
     pub request_id: String,
@@ -47,7 +47,7 @@ impl Event {
 }
 
 const EVENTS: &str = "
-select position, aggregate_type as noun, aggregate_id as id, sequence, event_type, payload,
+select position, aggregate_type as noun, aggregate_id as id, sequence, event_type as kind, payload,
        metadata->>'correlation_id' as correlation_id, metadata->>'request_id' as request_id,
        recorded_at
 from events order by position";

@@ -1,7 +1,8 @@
 //! What people wish for, drawn by chance: names that several want, changes with and without an
 //! expected version of the same few things, cascades, ends.
+#![expect(clippy::unnecessary_wraps, reason = "rows of one table: some find nothing to do it to")]
 
-use super::history::Wish;
+use super::history::{Name, Wish};
 use super::world::World;
 use serde_json::{Value, json};
 
@@ -46,6 +47,7 @@ fn rename_group(world: &World, rng: &mut fastrand::Rng) -> Option<Wish> {
         deciding: &["created", "updated"],
         fulfilling: &["created", "updated"],
         showing: json!({"name": name, "description": "shared"}),
+        name: named("policy_group_name", name),
         ..of_group("updatePolicyGroup")
     })
 }
@@ -69,7 +71,8 @@ fn create_group(world: &World, _: &mut fastrand::Rng) -> Option<Wish> {
     let name = format!("group {}", world.turn() / RUSH);
     let input = json!({"name": name, "description": "wanted by many"});
     let (fulfilling, showing) = (&["created"], json!({"name": name}));
-    Some(Wish { input, fulfilling, showing, ..of_group("createPolicyGroup") })
+    let name = named("policy_group_name", name);
+    Some(Wish { input, fulfilling, showing, name, ..of_group("createPolicyGroup") })
 }
 
 fn of_group(mutation: &'static str) -> Wish {
@@ -81,6 +84,7 @@ fn of_group(mutation: &'static str) -> Wish {
         deciding: &["created", "deactivated", "reactivated"],
         fulfilling: &[],
         showing: Value::Null,
+        name: None,
     }
 }
 
@@ -89,7 +93,8 @@ fn create_extractor(_: &World, rng: &mut fastrand::Rng) -> Option<Wish> {
     let input = json!({"name": name, "provider": "Acme", "version": "1", "modality": "FACE",
                        "attributeName": "photo"});
     let (fulfilling, showing) = (&["created"], json!({"name": name}));
-    Some(Wish { input, fulfilling, showing, ..of_extractor("createExtractor") })
+    let name = named("extractor_name", name);
+    Some(Wish { input, fulfilling, showing, name, ..of_extractor("createExtractor") })
 }
 
 /// Its name is free again, and wanted.
@@ -108,6 +113,7 @@ fn of_extractor(mutation: &'static str) -> Wish {
         deciding: &["created", "deleted"],
         fulfilling: &[],
         showing: Value::Null,
+        name: None,
     }
 }
 
@@ -133,7 +139,8 @@ fn register(world: &World, _: &mut fastrand::Rng) -> Option<Wish> {
                        "contactNumber": "+1 555 0100", "emailId": format!("{id}@example.org"),
                        "member": "somebody"});
     let (deciding, fulfilling) = (&["registered"], &["registered"]);
-    Some(Wish { input, deciding, fulfilling, ..of_partner("registerPartner") })
+    let name = named("partner_id", id);
+    Some(Wish { input, deciding, fulfilling, name, ..of_partner("registerPartner") })
 }
 
 /// Mostly of a partner that has just registered; now and then of one with keys.
@@ -154,6 +161,7 @@ fn of_partner(mutation: &'static str) -> Wish {
         deciding: &["activated", "suspended", "reactivated", "deactivated"],
         fulfilling: &[],
         showing: Value::Null,
+        name: None,
     }
 }
 
@@ -162,7 +170,8 @@ fn generate_key(world: &World, rng: &mut fastrand::Rng) -> Option<Wish> {
     let label = format!("label {}", world.turn() / RUSH);
     let input = json!({"partnerId": partner, "policyId": world.policy, "label": label});
     let showing = json!({"partner_id": partner, "policy_id": world.policy, "label": label});
-    Some(Wish { input, fulfilling: &["generated"], showing, ..of_key("generateApiKey") })
+    let name = named("api_key_label", format!("{partner}/{}/{label}", world.policy));
+    Some(Wish { input, fulfilling: &["generated"], showing, name, ..of_key("generateApiKey") })
 }
 
 fn deactivate_key(world: &World, rng: &mut fastrand::Rng) -> Option<Wish> {
@@ -180,7 +189,13 @@ fn of_key(mutation: &'static str) -> Wish {
         deciding: &["generated", "deactivated"],
         fulfilling: &[],
         showing: Value::Null,
+        name: None,
     }
+}
+
+/// All names here are in the form for comparing.
+fn named(kind: &str, name: String) -> Option<Name> {
+    Some((kind.to_owned(), name))
 }
 
 /// Every third time with the version in which somebody has seen the object.

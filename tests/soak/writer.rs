@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long it is tried again.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How many of his own commands each repeats when the run is over.
-const LAST_REPETITIONS: usize = 10;
+const LAST_REPETITIONS: usize = 5;
 
 /// What all writers share.
 pub struct Scene {

@@ -46,7 +46,7 @@ impl Day {
     }
 
     /// An event, all of one attempt being of one request.
-    fn happens(&mut self, attempt: &str, stream: &str, event_type: &str, payload: Value) {
+    fn happens(&mut self, attempt: &str, stream: &str, kind: &str, payload: Value) {
         let (noun, id) = stream.split_once('/').unwrap();
         let earlier = self.stored.events.iter().filter(|it| it.noun == noun && it.id == id);
         let sequence = i64::try_from(earlier.count()).unwrap() + 1;
@@ -56,7 +56,7 @@ impl Day {
             noun: noun.to_owned(),
             id: id.to_owned(),
             sequence,
-            event_type: event_type.to_owned(),
+            kind: kind.to_owned(),
             payload,
             correlation_id: attempt.to_owned(),
             request_id: format!("request of {attempt}"),
@@ -106,10 +106,10 @@ impl Day {
     /// Takes events out and closes the gaps, as if they had never been.
     fn never(&mut self, is_gone: impl Fn(&Event) -> bool) {
         let events = std::mem::take(&mut self.stored.events);
-        for Event { correlation_id, noun, id, event_type, payload, .. } in
+        for Event { correlation_id, noun, id, kind, payload, .. } in
             events.into_iter().filter(|event| !is_gone(event))
         {
-            self.happens(&correlation_id, &format!("{noun}/{id}"), &event_type, payload);
+            self.happens(&correlation_id, &format!("{noun}/{id}"), &kind, payload);
         }
     }
 
@@ -139,11 +139,13 @@ fn refused(code: &str) -> Outcome {
 fn wish(noun: &'static str) -> Wish {
     let (deciding, fulfilling): (&[_], &[_]) = (&["created", "deleted"], &["created"]);
     let (input, showing) = (Value::Null, Value::Null);
-    Wish { mutation: "do", field: "it", input, noun, deciding, fulfilling, showing }
+    let name = None;
+    Wish { mutation: "do", field: "it", input, noun, deciding, fulfilling, showing, name }
 }
 
 fn create_extractor() -> Wish {
-    Wish { showing: json!({"name": "Face"}), ..wish("extractor") }
+    let name = Some(("extractor_name".to_owned(), "face".to_owned()));
+    Wish { showing: json!({"name": "Face"}), name, ..wish("extractor") }
 }
 
 fn delete_extractor() -> Wish {
@@ -332,9 +334,8 @@ fn a_gap_in_a_stream_is_found() {
 #[test]
 fn what_comes_before_that_which_was_answered_before_it_was_asked_is_found() {
     let found = found_in_a_day_with(|day| {
-        let answered = day.command("a-0").attempts[0].called;
         for attempt in &mut day.command("b-0").attempts {
-            (attempt.called, attempt.answered) = (answered - MOMENT, answered - MOMENT / 2);
+            (attempt.called, attempt.answered) = (Duration::ZERO, MOMENT / 2);
         }
     });
     assert_eq!(found, [Rule::RealTime]);
@@ -357,6 +358,20 @@ fn a_name_with_two_holders_is_found_even_if_one_gives_it_back() {
         *day.event(6) = Event { position: 6, ..fifth };
     });
     assert!(found.contains(&Rule::Claims), "{found:?}");
+}
+
+#[test]
+fn a_name_that_was_called_taken_while_nobody_held_it_is_found() {
+    let before_all = |_: &mut Day| Duration::ZERO;
+    let between = |day: &mut Day| day.command("a-1").attempts[0].answered + MOMENT / 4;
+    for moment in [before_all as fn(&mut Day) -> Duration, between] {
+        let found = found_in_a_day_with(|day| {
+            let moment = moment(day);
+            let attempt = &mut day.command("b-3").attempts[0];
+            (attempt.called, attempt.answered) = (moment, moment);
+        });
+        assert_eq!(found, [Rule::Refusals]);
+    }
 }
 
 #[test]

@@ -11,12 +11,14 @@ pub(super) fn check(case: &Case) -> Vec<Violation> {
     let mut keys = Keys::default();
     let mut found = vec![];
     for request in case.stored.events.chunk_by(|a, b| a.request_id == b.request_id) {
-        request.iter().for_each(|event| keys.fold(event));
+        for event in request {
+            keys.fold(event);
+        }
         let causes =
             request.iter().filter(|it| it.noun == "partner" && ours.contains(&it.position));
         for cause in causes {
             found.extend(keys.left_by(cause).map(|key| {
-                let place = format!("{} at {} left key {key}", cause.event_type, cause.position);
+                let place = format!("{} at {} left key {key}", cause.kind, cause.position);
                 Rule::NothingHalf.broken(place)
             }));
         }
@@ -37,12 +39,12 @@ impl<'a> Keys<'a> {
             return;
         }
         let key = event.id.as_str();
-        if event.event_type == "generated" {
+        if event.kind == "generated" {
             self.owners.insert(key, event.text("partner_id"));
         }
         let Some(owner) = self.owners.get(key) else { return };
         let held = self.held.entry(owner).or_default();
-        match &*event.event_type {
+        match &*event.kind {
             "generated" | "resumed" => held.insert(key, true),
             "suspended" => held.insert(key, false),
             "deactivated" | "expired" => held.remove(key),
@@ -53,7 +55,7 @@ impl<'a> Keys<'a> {
     /// The keys that should not be as they are after what was decided about their partner.
     fn left_by(&self, cause: &'a Event) -> impl Iterator<Item = &str> {
         let held = self.held.get(&*cause.id).into_iter().flatten();
-        let is_left = |works: bool| match &*cause.event_type {
+        let is_left = |works: bool| match &*cause.kind {
             "suspended" => works,
             "reactivated" => !works,
             "deactivated" => true,

@@ -91,10 +91,10 @@ fn stored(case: &Case, command: &Command, events: &[&Event]) -> Option<Violation
 fn holds(case: &Case, wish: &Wish, granted: &Granted) -> bool {
     let stream = case.stream(wish.noun, &granted.id);
     let until = stream.partition_point(|event| event.position <= granted.position);
-    let decided = stream[..until].iter().rfind(|it| wish.deciding.contains(&&*it.event_type));
+    let decided = stream[..until].iter().rfind(|it| wish.deciding.contains(&&*it.kind));
     decided.is_some_and(|event| {
         let showing = wish.showing.as_object().into_iter().flatten();
-        wish.fulfilling.contains(&&*event.event_type)
+        wish.fulfilling.contains(&&*event.kind)
             && showing.into_iter().all(|(field, value)| event.payload[field] == *value)
     })
 }

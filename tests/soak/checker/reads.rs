@@ -81,7 +81,7 @@ fn own(case: &Case) -> Vec<Violation> {
     let blind = case.commands().filter_map(|(command, events)| {
         let (_, granted) = command.granted().next()?;
         let own = |event: &&&Event| event.id == granted.id && event.noun == command.wish.noun;
-        let last = events.iter().filter(own).next_back()?;
+        let last = events.iter().rfind(own)?;
         (granted.version < last.sequence).then(|| {
             let place = format!("{} does not show version {}", command.key, last.sequence);
             Rule::Reads.broken(place)
