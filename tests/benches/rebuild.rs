@@ -7,8 +7,6 @@
 //! rows, not events.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark talks and may fail")]
 
-mod support;
-
 use api::embedded_postgres::{Server, Settings, find_binaries};
 use projections::as_of;
 use projections::log::Until;
@@ -16,10 +14,11 @@ use projections::rebuild::rebuild;
 use projections::verify::verify;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::open_to_all;
 
 const GRACE: Duration = Duration::from_secs(20);
 const ROWS: f64 = 10_000.0;
@@ -66,7 +65,8 @@ async fn main() {
         return measure(&work, &env::var(URL).unwrap()).await;
     }
     let folder = tempfile::Builder::new().prefix("pms-bench-").tempdir_in("/var/tmp").unwrap();
-    open_to_all(folder.path());
+    // PostgreSQL runs as another account when we are root.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let bin_dir = find_binaries(Path::new("../.pms")).unwrap();
     let root = folder.path().join("postgres");
     let server = Server::start(&Settings { root, bin_dir, durable: true }).unwrap();
@@ -126,7 +126,7 @@ async fn measure(work: &str, url: &str) {
 
 /// What Linux tells of this process (proc(5)).
 fn kibibytes(name: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
