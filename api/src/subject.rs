@@ -138,9 +138,9 @@ impl ExportedAct {
 pub struct SubjectErasure {
     /// The event that says so.
     position: Position,
-    /// When.
+    /// When it was erased.
     at: DateTime<Utc>,
-    /// Why.
+    /// Why it had to be.
     legal_ground: LegalGround,
 }
 

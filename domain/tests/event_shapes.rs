@@ -215,14 +215,11 @@ fn read(text: &str) -> Shapes {
     let mut shapes = Shapes::new();
     let mut name = String::new();
     for line in text.lines() {
-        match line.strip_prefix("  ") {
-            Some(field) => {
-                shapes.entry(name.clone()).or_default().insert(field.to_owned());
-            }
-            None => {
-                line.clone_into(&mut name);
-                shapes.entry(name.clone()).or_default();
-            }
+        if let Some(field) = line.strip_prefix("  ") {
+            shapes.entry(name.clone()).or_default().insert(field.to_owned());
+        } else {
+            line.clone_into(&mut name);
+            shapes.entry(name.clone()).or_default();
         }
     }
     shapes
@@ -232,7 +229,9 @@ fn write(shapes: &Shapes) -> String {
     let mut text = String::new();
     for (name, shape) in shapes {
         let _ = writeln!(text, "{name}");
-        shape.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+        for line in shape {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     text
 }
