@@ -14,12 +14,13 @@
 //!
 //! What each wish leaves, and what a repeat gives, stands in `tests/support/wishes.rs`.
 
+use crate::support;
 use crate::support::proxy::{CUTS, Moment, Proxy, Trouble, is_commit};
 use crate::support::wire::Said;
 use crate::support::wishes::{Stage, Wish};
 use ::commands::event_store::Limits;
 use ::commands::{Done, Error, Result};
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use std::time::Duration;
 
 /// Before the server hears of it, and after it has done it.
@@ -170,21 +171,20 @@ fn until_decided(asked: &[Vec<Said>]) -> usize {
     last + 1
 }
 
-const IMPATIENT: Limits = Limits {
-    queue: Duration::from_millis(500),
-    outcome: Duration::from_secs(1),
-    transaction: Duration::from_secs(3),
-};
+/// Until a wish that is not stored is withdrawn, and one whose fate is unknown is given up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The server stays away from this moment on: what the wish is answered, and whether it turns out to
-/// have been granted.
+/// have been granted. The other deadline is far away, so that only one of them can pass.
 async fn lose_the_server(
     stage: &Stage,
     wish: Wish,
     (moment, trouble): (Moment, Trouble),
+    outcome: Duration,
 ) -> (Result<Done>, bool) {
     let line = Proxy::before(&stage.installation.database).await;
-    let node = stage.node_behind(&line, IMPATIENT).await;
+    let limits = Limits { queue: PATIENCE, outcome, ..Limits::default() };
+    let node = stage.node_behind(&line, limits).await;
     let name = stage.prepare(wish).await;
     line.make_lasting_at(moment, trouble);
     let answer = stage.wish(wish, &node, &name).await.pop().unwrap();
@@ -194,26 +194,33 @@ async fn lose_the_server(
 }
 
 #[tokio::test]
-async fn when_the_server_stays_away_the_answer_says_what_is_certain() {
+async fn when_the_server_stays_away_before_commit_nothing_is_stored() {
     let stage = Stage::open().await;
-    for wish in [Wish::Group, Wish::Nothing, Wish::Refused] {
-        let healthy = play(&stage, wish, []).await;
-        let strikes = (0..healthy.len())
-            .flat_map(|number| BEFORE_AND_AFTER.map(|trouble| (Moment::Exchange(number), trouble)));
-        join_all(strikes.map(async |strike| {
-            let (answer, is_stored) = lose_the_server(&stage, wish, strike).await;
-            let at_commit = strike.0 == Moment::Exchange(healthy.len() - 1);
-            if at_commit && !wish.is_refused() {
-                let is_unknown = matches!(answer, Err(Error::OutcomeUnknown));
-                assert!(is_unknown, "{wish:?} {strike:?}: {answer:?}");
-                assert_eq!(is_stored, strike.1 == Trouble::LostAnswer, "{wish:?} {strike:?}");
-            } else {
-                let is_unavailable = matches!(answer, Err(Error::Unavailable));
-                assert!(is_unavailable, "{wish:?} {strike:?}: {answer:?}");
-                assert!(!is_stored, "{wish:?} {strike:?}");
-            }
-        }))
-        .await;
+    let healthy = play(&stage, Wish::Group, []).await;
+    let strikes = (0..healthy.len() - 1)
+        .flat_map(|number| BEFORE_AND_AFTER.map(|it| (Wish::Group, Moment::Exchange(number), it)))
+        .chain(BEFORE_AND_AFTER.map(|it| (Wish::Refused, Moment::Commit, it)));
+    let lost = strikes.map(async |(wish, moment, trouble)| {
+        let outcome = support::PATIENCE;
+        let (answer, is_stored) = lose_the_server(&stage, wish, (moment, trouble), outcome).await;
+        let is_unavailable = matches!(answer, Err(Error::Unavailable));
+        assert!(is_unavailable && !is_stored, "{wish:?} {moment:?} {trouble:?}: {answer:?}");
+    });
+    stream::iter(lost).for_each_concurrent(6, |it| it).await;
+    stage.agrees().await;
+}
+
+#[tokio::test]
+async fn when_the_server_stays_away_at_commit_the_outcome_is_unknown() {
+    let stage = Stage::open().await;
+    for wish in [Wish::Group, Wish::Nothing] {
+        for trouble in BEFORE_AND_AFTER {
+            let strike = (Moment::Commit, trouble);
+            let (answer, is_stored) = lose_the_server(&stage, wish, strike, PATIENCE).await;
+            let is_unknown = matches!(answer, Err(Error::OutcomeUnknown));
+            assert!(is_unknown, "{wish:?} {trouble:?}: {answer:?}");
+            assert_eq!(is_stored, trouble == Trouble::LostAnswer, "{wish:?} {trouble:?}");
+        }
     }
     stage.agrees().await;
 }
