@@ -58,7 +58,7 @@ async fn a_dump_that_is_put_back_goes_on_without_a_gap_in_an_epoch_of_its_own() 
     assert_eq!(done.position, before.head + 1);
     let mut owner = restored.database.owner().connect().await.unwrap();
     let tables = dump(node.store().pool()).await.unwrap();
-    rebuild(&mut owner, |_, _| {}).await.unwrap();
+    rebuild(&mut owner, |_| {}).await.unwrap();
     assert_eq!(dump(node.store().pool()).await.unwrap(), tables);
     let refused = sqlx::query("delete from events").execute(&mut owner).await;
     assert!(refused.unwrap_err().to_string().contains("append-only"));

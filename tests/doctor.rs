@@ -96,6 +96,11 @@ async fn whatever_is_wrong_is_named_with_its_place() {
             "of partner/alice-co",
             "delete from subject_keys where subject = 'partner/alice-co'".to_owned(),
         ),
+        (
+            "read models",
+            "partner alice-co is missing",
+            "delete from read.partner where id = 'alice-co'".to_owned(),
+        ),
         ("roles", "may update", "grant update on events to pms_serve".to_owned()),
         (
             "clock",

@@ -198,7 +198,7 @@ async fn rebuilt_otherwise(postgres: &Postgres) -> Vec<String> {
     let pool = postgres.pool();
     let live = dump(&pool).await.unwrap();
     let mut owner = postgres.owner().connect().await.unwrap();
-    rebuild(&mut owner, |_, _| {}).await.unwrap();
+    rebuild(&mut owner, |_| {}).await.unwrap();
     let rebuilt = dump(&pool).await.unwrap();
     let tables = live.iter().zip(&rebuilt).filter(|(live, rebuilt)| live != rebuilt);
     let differs = |((table, live), (_, rebuilt)): (&(_, Vec<_>), &(&str, Vec<_>))| {

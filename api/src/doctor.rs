@@ -12,6 +12,7 @@ use domain::installation::{self, Command, Installation};
 use projections::log::streams;
 use projections::migrate::is_current;
 use projections::soundness::PROMISES;
+use projections::verify::{Verified, verify};
 use sqlx::{Connection as _, PgConnection};
 use std::fmt;
 use std::path::Path;
@@ -163,6 +164,7 @@ impl Examination<'_> {
         }
         self.promises(&mut db).await?;
         self.last_seen(database).await?;
+        self.read_models(&mut db).await?;
         Ok(db.close().await?)
     }
 
@@ -215,6 +217,22 @@ impl Examination<'_> {
                     let told = format!("NOT SO: {} ({by})", promise.says);
                     self.say(promise.part, state, told, promise.cure);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_models(&mut self, db: &mut PgConnection) -> Result<(), Error> {
+        let Verified { rows, position, differences, first } = verify(db, |_| {}).await?;
+        match first {
+            None => {
+                let told = format!("{rows} rows are what the log says up to position {position}");
+                self.sound("read models", told);
+            }
+            Some(first) => {
+                let told =
+                    format!("{differences} rows are not what the log says; the first: {first}");
+                self.wrong("read models", told, "Run `pms rebuild`, and ask who has changed them.");
             }
         }
         Ok(())

@@ -29,27 +29,12 @@ pub async fn verify(database: &Database) -> Result<(), Error> {
     let mut owner = database.owner().await?;
     let verified = projections::verify::verify(&mut owner, |progress| bar.shows(progress)).await?;
     bar.ends();
-    let Verified { position, rows, .. } = verified;
-    if !verified.is_good() {
-        return Err(Error::Differs(told(&verified)));
+    let Verified { position, rows, differences, first } = verified;
+    if let Some(first) = first {
+        return Err(Error::Differs { differences, position, first });
     }
     println!("{rows} rows are what the log says up to position {position}");
     Ok(())
-}
-
-fn told(verified: &Verified) -> String {
-    let Verified { position, differences, orphaned_claims, first, .. } = verified;
-    let mut told = Vec::new();
-    if let Some(first) = first {
-        told.push(format!(
-            "{differences} rows are not what the log says up to position {position}; the first: {first}. \
-             `pms rebuild` makes them anew"
-        ));
-    }
-    if *orphaned_claims > 0 {
-        told.push(format!("{orphaned_claims} names are held by what is not in the log"));
-    }
-    told.join("; ")
 }
 
 /// How far something has come: a bar on a terminal, else a line now and then.

@@ -9,6 +9,7 @@ use commands::Commands;
 use commands::event_store::{EventStore, Limits};
 use commands::keys::{Keys, KeysError};
 use projections::migrate::{is_current, migrate};
+use projections::verify::Difference;
 use projections::{READ, reading};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
@@ -64,8 +65,18 @@ pub enum Error {
     #[error("{0} of these have to be put right")]
     Unsound(usize),
     /// The read tables are not what the log says.
-    #[error("{0}")]
-    Differs(String),
+    #[error(
+        "{differences} rows are not what the log says up to position {position}; the first: {first}. `pms \
+        rebuild` makes them anew"
+    )]
+    Differs {
+        /// How many rows.
+        differences: i64,
+        /// The end of the log.
+        position: i64,
+        /// The first of the rows.
+        first: Difference,
+    },
     /// The connection is lost that the tables of the past belong to.
     #[error("the connection that keeps the past is lost: start again")]
     PastLost,

@@ -1,7 +1,9 @@
 //! Whether the log and what lies beside it are as they have to be: what `pms doctor` asks the database.
 //!
 //! Each promise is one statement that returns what breaks it, the worst first; none breaks a sound
-//! system. What it returns names things, positions and settings, and nothing personal.
+//! system. What it returns names things, positions and settings, and nothing personal. That read tables
+//! are what the log says is [`crate::verify`]'s. Which names a holder took cannot be folded from its
+//! events, for some are keyed hashes of personal data: here is what can be told of names.
 
 use crate::Result;
 use sqlx::PgConnection;

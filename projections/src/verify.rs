@@ -29,14 +29,12 @@ pub struct Verified {
     pub differences: i64,
     /// The first of them, by table and id.
     pub first: Option<Difference>,
-    /// How many names are held by what the log does not know.
-    pub orphaned_claims: i64,
 }
 
 impl Verified {
     /// Whether everything is as the log says.
     pub fn is_good(&self) -> bool {
-        self.differences == 0 && self.orphaned_claims == 0
+        self.differences == 0
     }
 }
 
@@ -112,7 +110,6 @@ async fn verify_alone(
         let first = wrong.first.map(|(id, what)| Difference { table: table.name, id, what });
         found.first = found.first.or(first);
     }
-    found.orphaned_claims = orphaned_claims(&mut snapshot).await?;
     snapshot.commit().await?;
     Ok(found)
 }
@@ -191,15 +188,6 @@ fn is_same(values: (Option<&Value>, Option<&Value>)) -> bool {
         }
         _ => false,
     }
-}
-
-/// Names whose holders have no events. Which names a holder took is not in its events: some are
-/// keyed hashes of personal data, and nothing tells when a name was given back.
-async fn orphaned_claims(db: &mut PgConnection) -> Result<i64> {
-    let sql = "select count(*) from claims where not exists (select from events \
-               where aggregate_type = split_part(holder, '/', 1) \
-               and aggregate_id = substr(holder, strpos(holder, '/') + 1))";
-    Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
 }
 
 #[cfg(test)]

@@ -99,8 +99,8 @@ pub fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
 fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
     use Operation::{
         ExportSubject, ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadFollower,
-        ReadHistory,
-        ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
+        ReadHistory, ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest,
+        UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
     let Things { credential_partner, credential_request, key, .. } = things;
@@ -160,7 +160,6 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             format!("consent(subject: \"{consenting}\") {{ subject }}"),
             consenting,
         ),
-        (
         (
             "diff",
             ReadHistory,

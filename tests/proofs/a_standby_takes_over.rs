@@ -143,7 +143,7 @@ async fn agrees(cluster: &Cluster, pool: &PgPool) {
         (select from events e where e.position = k.position and e.aggregate_id = k.object_id)";
     assert_eq!(ask::<i64>(pool, keys_of_nothing).await, 0);
     let live = format!("{:#?}", dump(pool).await.unwrap());
-    rebuild(&mut cluster.primary.connect().await, |_, _| {}).await.unwrap();
+    rebuild(&mut cluster.primary.connect().await, |_| {}).await.unwrap();
     assert_eq!(format!("{:#?}", dump(pool).await.unwrap()), live);
 }
 

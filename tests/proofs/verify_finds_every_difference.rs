@@ -64,14 +64,3 @@ async fn a_column_that_other_nouns_change_is_compared_too() {
     let (count, named) = first(&installation).await;
     assert!(count > 0 && named.ends_with("differs in device_count"), "{count} {named}");
 }
-
-#[tokio::test]
-async fn a_name_that_is_held_by_nothing_in_the_log_is_counted() {
-    let installation = Installation::new().await;
-    Market::open(&installation.node()).await;
-    assert_eq!(verified(&installation).await.orphaned_claims, 0);
-    let forged = "insert into claims values ('partner_id', 'ghost', 'partner/ghost')";
-    installation.database.as_owner(forged).await;
-    let found = verified(&installation).await;
-    assert_eq!((found.orphaned_claims, found.is_good()), (1, false));
-}

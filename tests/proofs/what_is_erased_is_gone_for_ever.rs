@@ -126,7 +126,7 @@ async fn tables_that_are_folded_anew_say_erased_as_the_live_ones_do() {
     let (installation, _node, _market) = erased().await;
     let pool = installation.database.owner_pool();
     let live = format!("{:#?}", dump(&pool).await.unwrap());
-    rebuild(&mut installation.database.owner().connect().await.unwrap(), |_, _| {}).await.unwrap();
+    rebuild(&mut installation.database.owner().connect().await.unwrap(), |_| {}).await.unwrap();
     assert_eq!(format!("{:#?}", dump(&pool).await.unwrap()), live);
 }
 

@@ -221,7 +221,7 @@ impl Stage {
         let owner = self.installation.database.owner_pool();
         let live = format!("{:#?}", dump(&owner).await.unwrap());
         let mut db = self.installation.database.owner().connect().await.unwrap();
-        rebuild(&mut db, |_, _| {}).await.unwrap();
+        rebuild(&mut db, |_| {}).await.unwrap();
         assert_eq!(format!("{:#?}", dump(&owner).await.unwrap()), live);
     }
 }
