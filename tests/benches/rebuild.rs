@@ -30,7 +30,7 @@ const URL: &str = "PMS_BENCH_URL";
 
 /// Event n of the log belongs to thing 1 + (n − 1) mod 10,000: a partner, a group or a key. Each begins
 /// once and then changes to and fro, as true events would have it.
-const EVENTS: &str = r#"
+const EVENTS: &str = r"
 insert into events
 select noun, noun || '-' || thing, sequence, kind, '1.0', (case
     when sequence > 1 and noun = 'policy_group' then
@@ -57,7 +57,7 @@ from (select *, case
       case when (n - 1) % 10000 < 3000 then 'partner' when (n - 1) % 10000 < 5000 then 'policy_group'
         else 'api_key' end as noun
     from generate_series($1::bigint, $2::bigint) n) things) named
-"#;
+";
 
 #[tokio::main]
 async fn main() {
