@@ -8,7 +8,7 @@ create table followers (
   stopped      text,                              -- a code: why it does not go on by itself
   holder       text,                              -- the node that works; for people
   lease_epoch  bigint      not null default 0,    -- raised when the lease passes on: the fencing token
-  lease_until  timestamptz not null default '-infinity', -- by this server's clock, as all times here
+  lease_until  timestamptz not null default 'epoch', -- by this server's clock, as all times here
   heartbeat_at timestamptz
 );
 

@@ -1,15 +1,19 @@
 //! What was put back from a backup goes on without a gap, or says what to do.
 
 use crate::support::actors::{Market, policy_manager};
+use crate::support::archive::Archived;
 use crate::support::commands::Installation;
 use crate::support::database::TestDatabase;
+use crate::support::replication::Member;
 use crate::support::until;
 use ::commands::Commands;
 use ::commands::event_store::raise_epoch;
+use api::config::Config;
 use api::embedded_postgres::find_binaries;
 use api::last_seen::{LastSeen, Likeness, keep, recognise};
-use api::service::Error;
+use api::service::{self, Database, Error};
 use projections::log::{Extent, extent};
+use projections::migrate::migrate;
 use projections::rebuild::{dump, rebuild};
 use sqlx::ConnectOptions as _;
 use std::path::Path;
@@ -62,6 +66,41 @@ async fn a_dump_that_is_put_back_goes_on_without_a_gap_in_an_epoch_of_its_own() 
     assert_eq!(dump(node.store().pool()).await.unwrap(), tables);
     let refused = sqlx::query("delete from events").execute(&mut owner).await;
     assert!(refused.unwrap_err().to_string().contains("append-only"));
+}
+
+/// A node as `pms serve` makes it.
+async fn node_at(server: &Member, keys: &Path) -> Commands {
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", server.port);
+    let key_dir = Some(keys.to_owned());
+    let config = Config { database_url: Some(url), key_dir, ..Config::default() };
+    let database = Database::open(&config).unwrap();
+    database.prepare().await.unwrap();
+    service::commands(&config, &database).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_recovery_to_a_moment_goes_on_from_there_in_an_epoch_of_its_own() {
+    let keys = Installation::new().await;
+    let archived = Archived::start().await;
+    migrate(&mut archived.server.connect().await).await.unwrap();
+    let node = node_at(&archived.server, keys.key_folder()).await;
+    let manager = policy_manager(&node);
+    manager.creates_group("In the base backup").await.unwrap();
+    let backup = archived.base_backup().await;
+    manager.creates_group("In the archive").await.unwrap();
+    archived.names_this_moment("noon").await;
+    let noon = end(&node).await;
+    manager.creates_group("After noon").await.unwrap();
+    let seen = LastSeen::of(node.store().pool()).await.unwrap().unwrap();
+
+    let (recovered, _place) = archived.recovered_to("noon", backup).await;
+    let node = node_at(&recovered, keys.key_folder()).await;
+    ready(&node).await;
+    assert_eq!(end(&node).await, Extent { epoch: noon.epoch + 1, ..noon });
+    let likeness = seen.compare(node.store().pool()).await.unwrap();
+    assert_eq!(likeness, Likeness::Forked(noon.head + 1));
+    let done = policy_manager(&node).creates_group("After the recovery").await.unwrap();
+    assert_eq!(done.position, noon.head + 1);
 }
 
 #[tokio::test]

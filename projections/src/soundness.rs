@@ -117,10 +117,27 @@ pub const PROMISES: &[Promise] = &[
     Promise {
         part: "personal data",
         says: "every row has the key of its subject",
-        cure: "What has no key is erased: delete from personal_data the rows without one in subject_keys.",
+        cure: "Put subject_keys back. Where there is no copy, the data is lost: erase the subject, and have \
+               it given anew.",
         is_wish: false,
         broken: "select 'of ' || subject from personal_data where not exists (select from subject_keys \
                    where subject_keys.subject = personal_data.subject) limit 1",
+    },
+    Promise {
+        part: "followers",
+        says: "none has stopped",
+        cure: "The log of the node that had its lease tells why. Then replayParked.",
+        is_wish: false,
+        broken: "select name || ': ' || stopped from followers where stopped is not null limit 1",
+    },
+    Promise {
+        part: "followers",
+        says: "nodes work as each of them, and nothing is parked",
+        cure: "Start a node; replayParked once the cause is mended (docs/operator.md).",
+        is_wish: true,
+        broken: "select name || ' was last seen ' || heartbeat_at from followers \
+                   where heartbeat_at < clock_timestamp() - interval '1 minute' \
+                 union all select follower || ' has parked ' || key from parked_keys limit 1",
     },
     Promise {
         part: "roles",

@@ -60,7 +60,7 @@ async fn drop_everywhere(wish: Wish) {
             waited > times
         };
         if play(&stage, wish, is_enough).await.0 {
-            assert!(times > 3, "{wish:?} waits nowhere");
+            assert!(times > 0, "{wish:?} waits nowhere");
             break;
         }
     }

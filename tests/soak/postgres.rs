@@ -3,6 +3,7 @@
 use crate::support::until;
 use api::embedded_postgres::{Server, Settings, find_binaries};
 use projections::migrate::migrate;
+use projections::{READ, reading};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
@@ -38,7 +39,8 @@ impl Postgres {
 
     /// Connections of the owner.
     pub fn pool(&self) -> PgPool {
-        PgPoolOptions::new().max_connections(2).connect_lazy_with(self.owner())
+        let owner = reading(self.owner(), READ);
+        PgPoolOptions::new().max_connections(2).connect_lazy_with(owner)
     }
 
     /// Stops it as `pg_ctl stop -m immediate` does: every session is cut wherever it is, nothing is

@@ -58,8 +58,8 @@ pub struct Cluster {
     place: Place,
 }
 
-/// Where the servers work, and as whom.
-struct Place {
+/// Where servers work, and as whom.
+pub struct Place {
     folder: TempDir,
     programs: PathBuf,
     account: Option<Account>,
@@ -70,11 +70,7 @@ impl Cluster {
     /// Starts a primary and its standby, and returns when the standby follows.
     pub async fn start(standby: Standby) -> Self {
         let place = Place::new(standby);
-        let data = place.empty_folder();
-        place
-            .run("initdb", &["-D", text(&data), "-U", "postgres", "-A", "trust", "-k", "-N"])
-            .await;
-        let primary = place.server(data).await;
+        let primary = place.server(place.new_data().await).await;
         let standby = place.copy_of(&primary).await;
         let cluster = Self { primary, standby, place };
         cluster.standby_follows().await;
@@ -175,14 +171,16 @@ impl Member {
         self.options().connect().await.unwrap()
     }
 
-    fn kill(&self) {
+    /// As `kill -9` does; its sessions end by themselves.
+    pub fn kill(&self) {
         let pid = self.process.id().and_then(|pid| Pid::from_raw(pid.cast_signed())).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
     }
 }
 
 impl Place {
-    fn new(standby: Standby) -> Self {
+    /// A folder that goes away with it.
+    pub fn new(standby: Standby) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let account = server_account(folder.path()).unwrap();
         let mode = if account.is_some() { 0o711 } else { 0o700 };
@@ -193,14 +191,12 @@ impl Place {
                 "set TMPDIR to a folder that others may enter"
             );
         }
-        // What is on PATH may be links to a few of them.
-        let initdb = find_binaries(Path::new("../.pms")).unwrap().join("initdb");
-        let programs = initdb.canonicalize().unwrap().parent().unwrap().to_owned();
+        let programs = find_binaries(Path::new("../.pms")).unwrap();
         Self { folder, programs, account, standby }
     }
 
     /// Only the server's account can enter it.
-    fn empty_folder(&self) -> PathBuf {
+    pub fn empty_folder(&self) -> PathBuf {
         let folder = self.folder.path().join(::commands::new_id().simple().to_string());
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
@@ -221,24 +217,38 @@ impl Place {
         command
     }
 
-    async fn run(&self, program: &str, arguments: &[&str]) {
+    /// Runs a program of PostgreSQL to its end.
+    pub async fn run(&self, program: &str, arguments: &[&str]) {
         let command = self.command(program, arguments);
         let output = tokio::process::Command::from(command).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program}: {said}");
     }
 
+    /// The data of a new server.
+    pub async fn new_data(&self) -> PathBuf {
+        let data = self.empty_folder();
+        let arguments = ["-D", text(&data), "-U", "postgres", "-A", "trust", "-k", "-N"];
+        self.run("initdb", &arguments).await;
+        data
+    }
+
+    /// A copy of a server's data as it works.
+    pub async fn backup_of(&self, server: &Member, more: &[&str]) -> PathBuf {
+        let (data, port) = (self.empty_folder(), server.port.to_string());
+        let from = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres"];
+        let to = ["-D", text(&data), "-X", "stream", "-c", "fast", "-N"];
+        self.run("pg_basebackup", &[from.as_slice(), &to, more].concat()).await;
+        data
+    }
+
     /// A standby of `primary`.
     async fn copy_of(&self, primary: &Member) -> Member {
-        let (data, port) = (self.empty_folder(), primary.port.to_string());
-        let from = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres"];
-        let to = ["-D", text(&data), "-R", "-X", "stream", "-c", "fast", "-N"];
-        self.run("pg_basebackup", &[from.as_slice(), &to].concat()).await;
-        self.server(data).await
+        self.server(self.backup_of(primary, &["-R"]).await).await
     }
 
     /// Starts a server in `data` and returns when it answers.
-    async fn server(&self, data: PathBuf) -> Member {
+    pub async fn server(&self, data: PathBuf) -> Member {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = self.command("postgres", &["-D", text(&data), "-p", &port.to_string()]);
         command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
@@ -254,6 +264,7 @@ impl Place {
     }
 }
 
-fn text(path: &Path) -> &str {
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
