@@ -1,7 +1,7 @@
 //! The whole system as it was: whoever opens a point in the past sees what was there then, and changes
 //! nothing.
 
-use crate::support::actors::{Market, partner};
+use crate::support::actors::{Market, partner, second_admin};
 use crate::support::http::App;
 use crate::support::socket::Socket;
 use api::as_of::AsOf;
@@ -10,6 +10,7 @@ use api::service::Database;
 use api::transport::Transport;
 use domain::actor::MemberRole;
 use domain::partner::ContactPurpose;
+use domain::subject::SubjectKind;
 use projections::log::Until;
 use projections::rebuild::{dump, dump_of};
 use serde_json::{Value, json};
@@ -231,8 +232,8 @@ async fn personal_data_is_that_of_the_day_and_what_was_erased_is_absent() {
     let by_address = "{ partners(filter: {emailId: \"new@example.org\"}) { nodes { id } } }";
     let refused = app.admin().at(&past.url).asks(by_address, json!({})).await;
     assert_eq!(refused.findings(), ["filter.emailId: NOT_IN_THE_PAST"]);
-    let erase = "delete from subject_keys where subject = 'partner/alice-co'";
-    app.installation.database.as_owner(erase).await;
+    let proposal = market.admin.erases(SubjectKind::Partner, "alice-co").await.unwrap().id;
+    second_admin(&app.node).confirms(&proposal).await.unwrap();
     assert!(emails(&past.url).await.is_null());
 }
 

@@ -2,16 +2,15 @@
 
 use crate::support::actors::{Market, policy_manager};
 use crate::support::archive::Archived;
-use crate::support::commands::Installation;
+use crate::support::commands::{Installation, key_folder};
 use crate::support::database::TestDatabase;
-use crate::support::replication::Member;
+use crate::support::replication::node_at;
 use crate::support::until;
 use ::commands::Commands;
 use ::commands::event_store::raise_epoch;
-use api::config::Config;
 use api::embedded_postgres::find_binaries;
 use api::last_seen::{LastSeen, Likeness, keep, recognise};
-use api::service::{self, Database, Error};
+use api::service::Error;
 use projections::log::{Extent, extent};
 use projections::migrate::migrate;
 use projections::rebuild::{dump, rebuild};
@@ -68,22 +67,12 @@ async fn a_dump_that_is_put_back_goes_on_without_a_gap_in_an_epoch_of_its_own() 
     assert!(refused.unwrap_err().to_string().contains("append-only"));
 }
 
-/// A node as `pms serve` makes it.
-async fn node_at(server: &Member, keys: &Path) -> Commands {
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", server.port);
-    let key_dir = Some(keys.to_owned());
-    let config = Config { database_url: Some(url), key_dir, ..Config::default() };
-    let database = Database::open(&config).unwrap();
-    database.prepare().await.unwrap();
-    service::commands(&config, &database).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_recovery_to_a_moment_goes_on_from_there_in_an_epoch_of_its_own() {
-    let keys = Installation::new().await;
+    let keys = key_folder();
     let archived = Archived::start().await;
     migrate(&mut archived.server.connect().await).await.unwrap();
-    let node = node_at(&archived.server, keys.key_folder()).await;
+    let node = node_at(archived.server.port, keys.path()).await;
     let manager = policy_manager(&node);
     manager.creates_group("In the base backup").await.unwrap();
     let backup = archived.base_backup().await;
@@ -94,7 +83,7 @@ async fn a_recovery_to_a_moment_goes_on_from_there_in_an_epoch_of_its_own() {
     let seen = LastSeen::of(node.store().pool()).await.unwrap().unwrap();
 
     let (recovered, _place) = archived.recovered_to("noon", backup).await;
-    let node = node_at(&recovered, keys.key_folder()).await;
+    let node = node_at(recovered.port, keys.path()).await;
     ready(&node).await;
     assert_eq!(end(&node).await, Extent { epoch: noon.epoch + 1, ..noon });
     let likeness = seen.compare(node.store().pool()).await.unwrap();

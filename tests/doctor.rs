@@ -51,7 +51,18 @@ async fn a_sound_installation_has_nothing_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let told = examined(&config(&installation, folder.path())).await;
     let parts: Vec<_> = told.iter().map(|it| it.part).collect();
-    for part in ["disk", "keys", "database", "clock", "log", "claims", "personal data", "roles"] {
+    for part in [
+        "disk",
+        "keys",
+        "database",
+        "clock",
+        "log",
+        "read tables",
+        "claims",
+        "durability",
+        "personal data",
+        "roles",
+    ] {
         assert!(parts.contains(&part), "{part} was not looked at");
     }
     // The servers of tests are not durable.
@@ -97,7 +108,7 @@ async fn whatever_is_wrong_is_named_with_its_place() {
             "delete from subject_keys where subject = 'partner/alice-co'".to_owned(),
         ),
         (
-            "read models",
+            "read tables",
             "partner alice-co is missing",
             "delete from read.partner where id = 'alice-co'".to_owned(),
         ),

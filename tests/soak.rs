@@ -19,6 +19,7 @@ mod wish;
 mod world;
 mod writer;
 
+use crate::support::database::serving;
 use crate::support::until;
 use ::commands::Commands;
 use ::commands::event_store::{EventStore, Limits};
@@ -32,8 +33,8 @@ use history::History;
 use node::Node;
 use postgres::Postgres;
 use projections::rebuild::{dump, rebuild};
-use projections::{READ, reading};
 use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgPoolOptions;
 use std::fs::{self, File, Permissions};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
@@ -171,8 +172,9 @@ fn folder() -> TempDir {
 
 /// The commands of this process, with the keys that the nodes will find.
 fn commands(postgres: &Postgres, keys: &Path) -> Commands {
-    let serving = reading(postgres.owner().options([("role", "pms_serve")]), READ);
-    let store = EventStore::start(postgres.pool(), serving, Limits::default());
+    let serving = serving(postgres.owner());
+    let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(serving.clone());
+    let store = EventStore::start(pool, serving, Limits::default());
     Commands::new(store, Arc::new(Keys::open(keys, true).unwrap()))
 }
 

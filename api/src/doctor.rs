@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use commands::keys::{Keys, KeysError};
 use commands::now;
 use domain::installation::{self, Command, Installation};
+use projections::Error::Unreadable;
 use projections::log::streams;
 use projections::migrate::is_current;
 use projections::soundness::PROMISES;
@@ -69,6 +70,11 @@ pub async fn examine(config: &Config, tell: &mut dyn FnMut(Diagnosis)) {
     let mut examination = Examination { config, tell };
     examination.disks();
     let keys = examination.keys();
+    if config.database_url.is_none() && !config.data_dir.join("postgres/data").exists() {
+        let told = format!("there is none in {}", config.data_dir.display());
+        let cure = "Set DATABASE_URL, or PMS_DATA_DIR to the folder that `pms serve` works in.";
+        return examination.wrong("database", told, cure);
+    }
     match Database::join(config) {
         Ok(database) => {
             if let Err(problem) = examination.database(&database, keys.as_ref()).await {
@@ -164,7 +170,7 @@ impl Examination<'_> {
         }
         self.promises(&mut db).await?;
         self.last_seen(database).await?;
-        self.read_models(&mut db).await?;
+        self.read_tables(&mut db).await?;
         Ok(db.close().await?)
     }
 
@@ -213,7 +219,7 @@ impl Examination<'_> {
             match promise.broken_by(db).await? {
                 None => self.sound(promise.part, promise.says),
                 Some(by) => {
-                    let state = if promise.is_wish { State::Warning } else { State::Wrong };
+                    let state = if promise.is_advice { State::Warning } else { State::Wrong };
                     let told = format!("NOT SO: {} ({by})", promise.says);
                     self.say(promise.part, state, told, promise.cure);
                 }
@@ -222,17 +228,25 @@ impl Examination<'_> {
         Ok(())
     }
 
-    async fn read_models(&mut self, db: &mut PgConnection) -> Result<(), Error> {
-        let Verified { rows, position, differences, first } = verify(db, |_| {}).await?;
+    async fn read_tables(&mut self, db: &mut PgConnection) -> Result<(), Error> {
+        let verified = match verify(db, |_| {}).await {
+            Err(Unreadable(what)) => {
+                let cure = "The log was changed past this program, or written by a newer one.";
+                self.wrong("log", format!("it cannot be read: {what}"), cure);
+                return Ok(());
+            }
+            verified => verified?,
+        };
+        let Verified { rows, position, differences, first } = verified;
         match first {
             None => {
                 let told = format!("{rows} rows are what the log says up to position {position}");
-                self.sound("read models", told);
+                self.sound("read tables", told);
             }
             Some(first) => {
                 let told =
                     format!("{differences} rows are not what the log says; the first: {first}");
-                self.wrong("read models", told, "Run `pms rebuild`, and ask who has changed them.");
+                self.wrong("read tables", told, "Run `pms rebuild`, and ask who has changed them.");
             }
         }
         Ok(())

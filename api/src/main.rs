@@ -42,7 +42,7 @@ enum Command {
         #[arg(long)]
         check_config: bool,
         /// Serve the system as it was at this position of the log or at this time (RFC 3339), read
-        /// only; beside the service, on an address of its own, or on the data of a stopped one.
+        /// only; on an address of its own, whether the service runs or not.
         #[arg(long, value_name = "POSITION|TIME")]
         as_of: Option<Until>,
     },

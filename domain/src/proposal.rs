@@ -1,8 +1,8 @@
 //! A command that waits for a second person.
 //!
 //! Where an installation wants four eyes, what ends or changes trust for good is only proposed by
-//! the first person; what destroys data is, wherever. Open → confirmed by somebody else, refused, or lapsed after a week. Confirming
-//! decides anew: what was possible then may not be now.
+//! the first person; what destroys data is, wherever. Open → confirmed by somebody else, refused, or
+//! lapsed after a week. Confirming decides anew: what was possible then may not be now.
 
 use crate::actor::Operation;
 use crate::aggregate::{Expires, Possible};

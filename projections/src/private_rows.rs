@@ -1,6 +1,6 @@
 //! Personal data: sealed with a key of its subject, opened only to be shown.
 //!
-//! Losing the subject's key erases the data everywhere, in backups too. The salt of the commitment
+//! Losing the subject's key erases the data; a backup is readable as long as it holds that key, too. The salt of the commitment
 //! lies inside the sealed bytes, so that nobody can test guesses against the event afterwards.
 //!
 //! What is erased follows from the log alone ([`erase`]), as read tables do. No key of a subject is
@@ -118,7 +118,7 @@ impl WrappingKey {
         Ok(SubjectKey { subject: subject.to_owned(), key: key(bytes)?, wrapped: Some(wrapped) })
     }
 
-    /// The stored key of a subject; `None` when it was erased.
+    /// The stored key of a subject; `None` when it was erased or lost.
     pub async fn subject(
         &self,
         db: impl PgExecutor<'_>,

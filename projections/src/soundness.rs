@@ -1,7 +1,7 @@
 //! Whether the log and what lies beside it are as they have to be: what `pms doctor` asks the database.
 //!
-//! Each promise is one statement that returns what breaks it, the worst first; none breaks a sound
-//! system. What it returns names things, positions and settings, and nothing personal. That read tables
+//! Each promise is one statement that returns one thing that breaks it; a sound system breaks
+//! none. What it returns names things, positions and settings, and nothing personal. That read tables
 //! are what the log says is [`crate::verify`]'s. Which names a holder took cannot be folded from its
 //! events, for some are keyed hashes of personal data: here is what can be told of names.
 
@@ -18,7 +18,7 @@ pub struct Promise {
     /// What to do when it is not so.
     pub cure: &'static str,
     /// Whether the system can work without: then it is a warning.
-    pub is_wish: bool,
+    pub is_advice: bool,
     broken: &'static str,
 }
 
@@ -31,17 +31,17 @@ impl Promise {
 
 const CHANGED: &str = "The log was changed past this program: keep this database as it is for those who \
      look into it, and go on with the last backup that is sound.";
-const REPLAY: &str =
+const RESTORE: &str =
     "Put the whole database back from one backup: its tables are not of one moment.";
 
-/// Everything that has to be so, cheap questions first.
+/// Everything that has to be so, in the order in which it is told.
 pub const PROMISES: &[Promise] = &[
     Promise {
         part: "log",
         says: "updates, deletions and truncation of events are refused, also to the owner",
         cure: "As the owner: alter table events enable always trigger NAME. Ask who switched it off, and \
                verify the log.",
-        is_wish: false,
+        is_advice: false,
         broken: "select name from unnest(array['events_are_immutable', 'events_are_not_truncated']) name \
                  where not exists (select from pg_trigger where tgrelid = 'events'::regclass \
                    and tgname = name and tgenabled = 'A') limit 1",
@@ -50,7 +50,7 @@ pub const PROMISES: &[Promise] = &[
         part: "log",
         says: "positions are 1, 2, 3 and so on without a gap",
         cure: CHANGED,
-        is_wish: false,
+        is_advice: false,
         broken: "select 'position ' || place from (select position, row_number() over (order by position) \
                    as place from events) as log where position <> place order by place limit 1",
     },
@@ -58,7 +58,7 @@ pub const PROMISES: &[Promise] = &[
         part: "log",
         says: "the events of each thing are numbered 1, 2, 3 and so on, in the order of the log",
         cure: CHANGED,
-        is_wish: false,
+        is_advice: false,
         broken: "select 'position ' || position from (select position, sequence, row_number() over \
                    (partition by aggregate_type, aggregate_id order by position) as place from events) \
                    as streams where sequence <> place order by position limit 1",
@@ -67,7 +67,7 @@ pub const PROMISES: &[Promise] = &[
         part: "log",
         says: "its time does not run backwards",
         cure: CHANGED,
-        is_wish: false,
+        is_advice: false,
         broken: "select 'position ' || position from (select position, recorded_at, lag(recorded_at) over \
                    (order by position) as before from events) as log where recorded_at < before \
                  order by position limit 1",
@@ -75,16 +75,16 @@ pub const PROMISES: &[Promise] = &[
     Promise {
         part: "log",
         says: "no idempotency key tells of a position beyond it",
-        cure: REPLAY,
-        is_wish: false,
+        cure: RESTORE,
+        is_advice: false,
         broken: "select 'position ' || position from idempotency_keys \
                  where position > (select coalesce(max(position), 0) from events) limit 1",
     },
     Promise {
         part: "claims",
         says: "whoever holds a name is in the log",
-        cure: REPLAY,
-        is_wish: false,
+        cure: RESTORE,
+        is_advice: false,
         broken: "select kind || ' of ' || holder from claims where not exists (select from events \
                    where aggregate_type = split_part(holder, '/', 1) \
                    and aggregate_id = substr(holder, strpos(holder, '/') + 1)) limit 1",
@@ -92,8 +92,9 @@ pub const PROMISES: &[Promise] = &[
     Promise {
         part: "claims",
         says: "whatever lives holds its name",
-        cure: REPLAY,
-        is_wish: false,
+        cure: "Where read tables are wrong too, run `pms rebuild` first, and ask again. Else put the whole \
+               database back from one backup: its tables are not of one moment.",
+        is_advice: false,
         broken: "select 'the ' || kind || ' of ' || noun || ' ' || id from ( \
                    select 'partner_id' as kind, 'partner' as noun, id from read.partner \
                    union all select 'policy_group_name', 'policy_group', id from read.policy_group \
@@ -119,7 +120,7 @@ pub const PROMISES: &[Promise] = &[
         says: "every row has the key of its subject",
         cure: "Put subject_keys back. Where there is no copy, the data is lost: erase the subject, and have \
                it given anew.",
-        is_wish: false,
+        is_advice: false,
         broken: "select 'of ' || subject from personal_data where not exists (select from subject_keys \
                    where subject_keys.subject = personal_data.subject) limit 1",
     },
@@ -127,14 +128,14 @@ pub const PROMISES: &[Promise] = &[
         part: "followers",
         says: "none has stopped",
         cure: "The log of the node that had its lease tells why. Then replayParked.",
-        is_wish: false,
+        is_advice: false,
         broken: "select name || ': ' || stopped from followers where stopped is not null limit 1",
     },
     Promise {
         part: "followers",
         says: "nodes work as each of them, and nothing is parked",
         cure: "Start a node; replayParked once the cause is mended (docs/operator.md).",
-        is_wish: true,
+        is_advice: true,
         broken: "select name || ' was last seen ' || heartbeat_at from followers \
                    where heartbeat_at < clock_timestamp() - interval '1 minute' \
                  union all select follower || ' has parked ' || key from parked_keys limit 1",
@@ -143,7 +144,7 @@ pub const PROMISES: &[Promise] = &[
         part: "roles",
         says: "the service can insert and read events, and nothing else",
         cure: "As the owner: revoke update, delete, truncate, references, trigger on events from pms_serve.",
-        is_wish: false,
+        is_advice: false,
         broken: "select 'pms_serve may ' || lower(may) from unnest(array['UPDATE', 'DELETE', 'TRUNCATE', \
                    'TRIGGER']) may where has_table_privilege('pms_serve', 'events', may) limit 1",
     },
@@ -152,7 +153,7 @@ pub const PROMISES: &[Promise] = &[
         says: "the service owns no table and is no superuser",
         cure: "Give what pms_serve owns to the owner of the database (alter table … owner to …); alter role \
                pms_serve nosuperuser nobypassrls.",
-        is_wish: false,
+        is_advice: false,
         broken: "select coalesce((select 'pms_serve owns ' || relname from pg_class \
                    where relowner = 'pms_serve'::regrole limit 1), (select 'pms_serve is superuser' \
                    from pg_roles where rolname = 'pms_serve' and (rolsuper or rolbypassrls))) as what \
@@ -164,7 +165,7 @@ pub const PROMISES: &[Promise] = &[
         part: "roles",
         says: "whoever has DATABASE_URL cannot switch the protection of the log off",
         cure: "Give the service a login of its own (docs/operator.md, The two database URLs).",
-        is_wish: true,
+        is_advice: true,
         broken: "select 'its login ' || session_user || ' owns the log' where pg_has_role(session_user, \
                    (select relowner from pg_class where oid = 'events'::regclass), 'MEMBER')",
     },
@@ -172,7 +173,7 @@ pub const PROMISES: &[Promise] = &[
         part: "durability",
         says: "what is acknowledged survives a power cut",
         cure: "Switch it on in postgresql.conf and reload.",
-        is_wish: false,
+        is_advice: false,
         broken: "select name || ' is off' from pg_settings \
                  where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' \
                  limit 1",
@@ -181,7 +182,7 @@ pub const PROMISES: &[Promise] = &[
         part: "durability",
         says: "pages carry checksums, so that a failing disk is noticed",
         cure: "Stop PostgreSQL and run pg_checksums --enable.",
-        is_wish: true,
+        is_advice: true,
         broken: "select 'data_checksums is off' where current_setting('data_checksums') = 'off'",
     },
     Promise {
@@ -189,7 +190,7 @@ pub const PROMISES: &[Promise] = &[
         says: "texts are sorted as when their indexes were made",
         cure: "The system's collation has changed: reindex database; then alter database … refresh \
                collation version.",
-        is_wish: false,
+        is_advice: false,
         broken: "select datcollversion || ' became ' || pg_database_collation_actual_version(oid) \
                  from pg_database where datname = current_database() \
                  and datcollversion <> pg_database_collation_actual_version(oid)",
@@ -199,7 +200,7 @@ pub const PROMISES: &[Promise] = &[
         says: "the log is not ahead of the database's clock",
         cure: "Set the clock of the database server (NTP). Until it has caught up, all new events have the \
                time of the last one.",
-        is_wish: false,
+        is_advice: false,
         broken: "select recorded_at::text from events where position = (select max(position) from events) \
                  and recorded_at > clock_timestamp()",
     },

@@ -4,19 +4,21 @@
 //!
 //! `./dev soak failover 20` lets the first one happen twenty times and prints the figures.
 
+use crate::soak::size;
 use crate::support::actors::{Person, policy_manager};
 use crate::support::commands::Installation;
+use crate::support::commands::key_folder;
+use crate::support::database::serving;
 use crate::support::http::App;
 use crate::support::proxy::{Proxy, Trouble};
-use crate::support::replication::{Cluster, Standby};
+use crate::support::replication::{Cluster, Standby, config_at, node_at};
 use crate::support::socket::Socket;
 use crate::support::until;
 use crate::support::wire::Said;
 use ::commands::event_store::{EventStore, Limits};
 use ::commands::keys::Keys;
 use ::commands::{Commands, Done, Error, new_id};
-use api::config::Config;
-use api::service::{self, Database};
+use api::service::Database;
 use futures::future::{join, join_all};
 use projections::migrate::migrate;
 use projections::rebuild::{dump, rebuild};
@@ -24,32 +26,14 @@ use serde_json::json;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 const WRITERS: usize = 16;
 /// How many commands must be acknowledged between two failovers.
 const ENOUGH: usize = 100;
 /// How long a client waits before it asks again for what could not be done.
 const BREATH: Duration = Duration::from_millis(20);
-
-/// A node as `pms serve` makes it, whose only way to the database is the proxy.
-async fn node_behind(proxy: &Proxy, keys: &Path) -> Commands {
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", proxy.port());
-    let key_dir = Some(keys.to_owned());
-    let config = Config { database_url: Some(url), key_dir, ..Config::default() };
-    let database = Database::open(&config).unwrap();
-    database.prepare().await.unwrap();
-    service::commands(&config, &database).await.unwrap()
-}
-
-fn key_folder() -> TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
-    let closed = std::fs::Permissions::from_mode(0o700);
-    tempfile::Builder::new().permissions(closed).tempdir().unwrap()
-}
 
 /// What somebody was told.
 struct Acknowledged {
@@ -150,11 +134,11 @@ async fn agrees(cluster: &Cluster, pool: &PgPool) {
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "`./dev soak` shows the figures")]
 async fn no_acknowledged_command_is_lost_when_a_synchronous_standby_takes_over() {
-    let failovers = std::env::var("SOAK_SIZE").map_or(1, |it| it.parse::<usize>().unwrap());
+    let failovers = usize::try_from(size(1)).unwrap();
     let mut cluster = Cluster::start(Standby::Synchronous).await;
     migrate(&mut cluster.primary.connect().await).await.unwrap();
     let (proxy, keys) = (Proxy::before_port(cluster.primary.port).await, key_folder());
-    let node = node_behind(&proxy, keys.path()).await;
+    let node = node_at(proxy.port(), keys.path()).await;
     let clients = Clients::default();
     let director = async {
         let mut resumed = Vec::new();
@@ -210,7 +194,7 @@ async fn what_an_asynchronous_standby_had_not_got_is_lost_and_whoever_had_read_i
     migrate(&mut cluster.primary.connect().await).await.unwrap();
     let proxy = Proxy::before_port(cluster.primary.port).await;
     let installation = Installation::new().await; // its keys; its database is not used
-    let node = node_behind(&proxy, installation.key_folder()).await;
+    let node = node_at(proxy.port(), installation.key_folder()).await;
     let manager = policy_manager(&node);
     let app = App::over(installation, node.clone()).await;
 
@@ -276,8 +260,8 @@ async fn what_a_standby_does_not_show_yet_is_not_taken_for_lost() {
     let mut cluster = Cluster::start(Standby::Synchronous).await;
     migrate(&mut cluster.primary.connect().await).await.unwrap();
     let (proxy, keys) = (Proxy::before_port(cluster.primary.port).await, key_folder());
-    node_behind(&proxy, keys.path()).await; // adopts the keys
-    let direct = cluster.primary.options().options([("role", "pms_serve")]);
+    node_at(proxy.port(), keys.path()).await; // adopts the keys
+    let direct = serving(cluster.primary.options());
     let pool = PgPoolOptions::new().connect_lazy_with(direct.clone());
     let limits = Limits {
         queue: Duration::from_secs(30),
@@ -295,9 +279,8 @@ async fn what_a_standby_does_not_show_yet_is_not_taken_for_lost() {
     let (done, ()) = join(manager.creates_group("Banking"), async {
         let hello = |asked: &&Vec<Said>| asked.contains(&Said::Hello);
         until(async || (proxy.was_asked().iter().filter(hello).count() > 1).then_some(())).await;
-        let behind = proxy.way(&direct);
-        let standby = service_pool(&behind).await;
-        assert!(standby.is_err(), "a node reads from a standby");
+        let standby = Database::open(&config_at(proxy.port(), keys.path())).unwrap();
+        assert!(standby.serving_pool().await.is_err(), "a node reads from a standby");
         cluster.kill_primary();
         cluster.promote().await;
         cluster.attach_again().await;
@@ -307,11 +290,4 @@ async fn what_a_standby_does_not_show_yet_is_not_taken_for_lost() {
     let pool = PgPool::connect_lazy_with(cluster.primary.options());
     let stored = "select array_agg(position) from events where payload->>'name' = 'Banking'";
     assert_eq!(ask::<Vec<i64>>(&pool, stored).await, [done.position]);
-}
-
-/// Connections as `pms serve` makes them.
-async fn service_pool(way: &sqlx::postgres::PgConnectOptions) -> Result<PgPool, service::Error> {
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", way.get_port());
-    let config = Config { database_url: Some(url), ..Config::default() };
-    Database::open(&config)?.serving_pool().await
 }

@@ -238,7 +238,7 @@ async fn a_fork_stops_what_must_not_go_on_by_itself() {
     assert!((1..=lost).eq(installation.database.copied().await));
 }
 
-/// As after a dump of an earlier time is read into the same server: no epoch tells of it.
+/// As after a copy of the disk was put back: no epoch tells of it.
 #[tokio::test]
 async fn a_log_that_has_lost_its_end_is_noticed_where_it_ends() {
     let (installation, here, _) = with_events().await;

@@ -2,6 +2,7 @@
 //! under load.
 
 use crate::support::actors::policy_manager;
+use crate::support::database::serving;
 use crate::support::until;
 use ::commands::Commands;
 use ::commands::event_store::{EventStore, Limits};
@@ -28,7 +29,7 @@ fn start(folder: &TempDir) -> Server {
 }
 
 fn node(folder: &TempDir, owner: &PgConnectOptions) -> Commands {
-    let serving = owner.clone().options([("role", "pms_serve")]);
+    let serving = serving(owner.clone());
     let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(serving.clone());
     let second = Duration::from_secs(1);
     let limits = Limits { queue: second, outcome: second, transaction: second };

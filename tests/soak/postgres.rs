@@ -3,7 +3,6 @@
 use crate::support::until;
 use api::embedded_postgres::{Server, Settings, find_binaries};
 use projections::migrate::migrate;
-use projections::{READ, reading};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
@@ -39,8 +38,7 @@ impl Postgres {
 
     /// Connections of the owner.
     pub fn pool(&self) -> PgPool {
-        let owner = reading(self.owner(), READ);
-        PgPoolOptions::new().max_connections(2).connect_lazy_with(owner)
+        PgPoolOptions::new().max_connections(2).connect_lazy_with(self.owner())
     }
 
     /// Stops it as `pg_ctl stop -m immediate` does: every session is cut wherever it is, nothing is

@@ -26,9 +26,7 @@ pub struct Installation {
 impl Installation {
     /// An empty one.
     pub async fn new() -> Self {
-        let closed = Permissions::from_mode(0o700);
-        let keys = tempfile::Builder::new().permissions(closed).tempdir().unwrap();
-        Self { database: TestDatabase::new().await, keys }
+        Self { database: TestDatabase::new().await, keys: key_folder() }
     }
 
     /// The same installation on another database.
@@ -95,6 +93,12 @@ impl Installation {
     fn keys(&self) -> Arc<Keys> {
         Arc::new(Keys::open(self.keys.path(), true).unwrap())
     }
+}
+
+/// A folder that only this account can enter.
+pub fn key_folder() -> TempDir {
+    let closed = Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(closed).tempdir().unwrap()
 }
 
 /// Waits until this many submissions of a node wait for their verdict.

@@ -61,9 +61,9 @@ impl TestDatabase {
         self.url().parse().unwrap()
     }
 
-    /// As `pms serve` connects: under the role that owns nothing.
+    /// As [`serving`] connects.
     pub fn serving(&self) -> PgConnectOptions {
-        reading(self.owner().options([("role", "pms_serve"), ("jit", "off")]), READ)
+        serving(self.owner())
     }
 
     /// Connections of the owner, who finds the read tables by their names.
@@ -144,6 +144,11 @@ impl Drop for TestDatabase {
         });
         elsewhere.join().unwrap();
     }
+}
+
+/// As `pms serve` connects: under the role that owns nothing.
+pub fn serving(owner: PgConnectOptions) -> PgConnectOptions {
+    reading(owner.options([("role", "pms_serve"), ("jit", "off")]), READ)
 }
 
 /// The lock of the log in the hands of a test.

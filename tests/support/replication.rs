@@ -3,9 +3,12 @@
 //! a test wants.
 
 use super::until;
+use ::commands::Commands;
+use api::config::Config;
 use api::embedded_postgres::{
     Account, ends_with_its_parent, find_binaries, reachable, server_account,
 };
+use api::service::{self, Database};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection};
@@ -262,6 +265,20 @@ impl Place {
         until(async || member.options().connect().await.ok()).await;
         member
     }
+}
+
+/// The settings of a node whose way to the database is this loopback port.
+pub fn config_at(port: u16, keys: &Path) -> Config {
+    let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable");
+    Config { database_url: Some(url), key_dir: Some(keys.to_owned()), ..Config::default() }
+}
+
+/// A node there, as `pms serve` makes it.
+pub async fn node_at(port: u16, keys: &Path) -> Commands {
+    let config = config_at(port, keys);
+    let database = Database::open(&config).unwrap();
+    database.prepare().await.unwrap();
+    service::commands(&config, &database).await.unwrap()
 }
 
 /// A path as an argument.
