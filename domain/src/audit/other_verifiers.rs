@@ -12,15 +12,17 @@ use std::{env, fs};
 /// Sizes around full tiles on three levels.
 const SIZES: [u64; 7] = [1, 2, 255, 256, 257, 65_536, 1_000_001];
 
-/// Writes the log's `vkey` and for each size: some entries with their `tlog-proof`, and the body of
-/// `add-checkpoint` from each smaller size.
+/// Writes the `vkey`s of log and witness, and for each size its checkpoint, some entries with their
+/// `tlog-proof`, and the body of `add-checkpoint` from each smaller size and from itself.
 #[test]
 #[ignore = "needs AUDIT_FILES, a folder; tests/verifiers/run sets it"]
 fn write_files() {
     let folder = env::var("AUDIT_FILES").unwrap();
     let write =
         |name: String, bytes: &[u8]| fs::write(Path::new(&folder).join(name), bytes).unwrap();
-    write("vkey".to_owned(), log_key().verifier().to_string().as_bytes());
+    for (name, key) in [("log.vkey", log_key()), ("witness.vkey", witness_key(1))] {
+        write(name.to_owned(), key.verifier().to_string().as_bytes());
+    }
     let (mut edge, mut tiles, mut sizes) = (Edge::default(), Tiles::default(), Vec::new());
     for size in SIZES {
         let leaves = (edge.size()..size).map(|index| leaf_hash(&entry(index as usize)));

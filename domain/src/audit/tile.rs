@@ -91,8 +91,9 @@ impl Tile {
         let hashes = |bytes| <[u8]>::chunks(bytes, 32).map(Some).chain(std::iter::repeat(None));
         let mut pairs = hashes(ours).zip(hashes(theirs)).take(self.width.into());
         let slot = pairs.position(|(ours, theirs)| ours != theirs)?;
-        let first = (self.index * u64::from(FULL) + slot as u64) << (8 * u32::from(self.level));
-        Some(first + 1)
+        let hash = self.index.saturating_mul(FULL.into()).saturating_add(slot as u64);
+        let first = hash.checked_shl(8 * u32::from(self.level)).unwrap_or(u64::MAX);
+        Some(first.saturating_add(1))
     }
 }
 
