@@ -4,13 +4,13 @@
 //!
 //! From the leaf up: [`tree`] grows the tree and [`tile`] cuts it into files, [`bundle`] holds the
 //! entries themselves; [`proof`] shows that an entry is in the tree and that one tree continues
-//! another. A [`checkpoint`] is the signed head of the tree, a [`note`] its envelope, a [`key`] what
-//! signs it; a [`policy`] says whose signatures suffice; a [`tlog_proof`] is all of that about one
-//! entry in one file. An [`auditor`] reads the whole log. All forms are C2SP's
+//! another. A [`checkpoint`] is the signed head of the tree, a [`note`] its envelope, a [`key`]
+//! what signs it; a [`policy`] says whose signatures suffice; a [`tlog_proof`] is all of that about
+//! one entry in one file. An [`auditor`] reads the whole log. All forms are C2SP's
 //! (<https://c2sp.org>), so that programs of others read them.
 //!
-//! No SQL, no HTTP, no clock, no files: who calls brings tiles, keys and times. No text from outside
-//! makes it panic, and each thing has one spelling: what is read prints as it was.
+//! No SQL, no HTTP, no clock, no files: who calls brings tiles, keys and times. No text from
+//! outside makes it panic, and all but a policy has one spelling: what is read prints as it was.
 
 pub mod auditor;
 pub mod bundle;

@@ -76,8 +76,8 @@ impl StoredEvent<'_> {
 }
 
 impl<'a> StoredEvent<'a> {
-    /// The event in an entry, which must be spelt as [`Self::entry`] does it. The error says what is
-    /// wrong, without what stands there.
+    /// The event in an entry, which must be spelt as [`Self::entry`] does it. The error says what
+    /// is wrong, without what stands there.
     pub fn read(entry: &'a [u8]) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(entry).map_err(|_| "the entry is not UTF-8")?;
         let lines: Vec<&str> = text.split('\n').collect();

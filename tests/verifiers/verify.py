@@ -6,6 +6,8 @@ import hashlib
 import sys
 from pathlib import Path
 
+from tlog_scales.backend import LocalBackend
+from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 from tlog_scales.tlog import Checkpoint, ConsistencyProof, InclusionProof
 
@@ -42,6 +44,7 @@ def named(pattern):
     return paths
 
 
+tiles = TilesReader(LocalBackend(folder))
 inclusions = named("*.tlog-proof")
 for path in inclusions:
     head, checkpoint = parts(path)
@@ -49,6 +52,9 @@ for path in inclusions:
     entry = path.with_suffix(".entry").read_bytes()
     proof = InclusionProof(index, checkpoint.size, hashes)
     proof.check(hashlib.sha256(b"\0" + entry).digest(), checkpoint.root_hash)
+    tiles.set_size(checkpoint.size)
+    if tiles.calculate_root_hash() != checkpoint.root_hash or tiles.get_entry(index) != entry:
+        raise SystemExit(f"{path}: tiles or bundles tell another log")
     changed = hashlib.sha256(b"\1" + entry).digest()
     refused(lambda: proof.check(changed, checkpoint.root_hash))
 

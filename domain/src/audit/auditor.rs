@@ -2,8 +2,8 @@
 //! log must not hold.
 //!
 //! It keeps the right edge of the tree (a few KiB) and, to know that no stream has a gap, the last
-//! sequence of each: 24 bytes a stream, up to 57 with the table's free places; so a log of a million
-//! streams takes about 50 MB, however many events they have.
+//! sequence of each: 24 bytes a stream, up to 57 with the table's free places; so a log of a
+//! million streams takes about 50 MB, however many events they have.
 
 use super::Fault;
 use super::tile::Tile;
@@ -24,11 +24,12 @@ pub struct Auditor {
 
 impl Auditor {
     /// Takes the next entry. It must be an event in its one form, at the next position, the next of
-    /// its stream, and not older than the one before; an entry that is not leaves everything as it was.
+    /// its stream, and not older than the one before; an entry that is not leaves everything as it
+    /// was.
     ///
     /// Gives the tiles that it has filled. Whoever has tiles that a checkpoint covers
-    /// ([`super::tile::Tiles::authenticate`]) compares them with [`Tile::first_difference`]: that an
-    /// entry is well-formed does not prove that it has always been the same.
+    /// ([`super::tile::Tiles::authenticate`]) compares them with [`Tile::first_difference`]: that
+    /// an entry is well-formed does not prove that it has always been the same.
     pub fn add(&mut self, entry: &[u8]) -> Result<Vec<(Tile, Vec<u8>)>, Fault> {
         let position = self.edge.size() + 1;
         let (stream, event) =

@@ -39,8 +39,8 @@ mod tests {
 
     #[test]
     fn an_entry_that_does_not_fit_is_refused() {
-        assert!(encode([[0; 65_535].as_slice()]).is_ok());
-        assert!(encode([[0; 65_536].as_slice()]).is_err());
+        assert!(encode([vec![0; 65_535].as_slice()]).is_ok());
+        assert!(encode([vec![0; 65_536].as_slice()]).is_err());
     }
 
     #[test]

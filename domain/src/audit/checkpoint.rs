@@ -20,8 +20,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The checkpoint under the signatures of these keys, in their order: while a key is being replaced
-    /// there are two.
+    /// The checkpoint under the signatures of these keys, in their order: while a key is being
+    /// replaced there are two.
     pub fn sign(&self, keys: &[&SigningKey], at: DateTime<Utc>) -> Note {
         Note::signed(self.to_string(), keys, at)
     }
@@ -52,9 +52,9 @@ impl FromStr for Checkpoint {
     }
 }
 
-/// What a witness is asked to cosign: C2SP tlog-witness, `add-checkpoint`. `old` is the size that it
-/// cosigned last, and `hashes` prove that the checkpoint continues that; from 0 there is nothing to
-/// prove.
+/// What a witness is asked to cosign: C2SP tlog-witness, `add-checkpoint`. `old` is the size that
+/// it cosigned last, and `hashes` prove that the checkpoint continues that; from 0 there is nothing
+/// to prove.
 pub fn add_checkpoint(old: u64, hashes: &[Hash], checkpoint: &Note) -> String {
     let mut body = format!("old {old}\n");
     for hash in hashes {

@@ -21,7 +21,8 @@ pub enum Algorithm {
     CosignatureV1 = 4,
 }
 
-/// A public key with the name of who signs with it. Prints as `<name>+<id>+<base64 of type and key>`.
+/// A public key with the name of who signs with it. Prints as its `vkey`:
+/// `<name>+<id>+<base64 of type and key>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
@@ -67,7 +68,7 @@ impl VerifierKey {
             (Algorithm::Ed25519, _) => verified(text.as_bytes(), signature),
             (Algorithm::CosignatureV1, Some((seconds, signature))) => {
                 let seconds = u64::from_be_bytes(*seconds);
-                seconds <= i64::MAX as u64 && verified(&cosigned(text, seconds), signature)
+                i64::try_from(seconds).is_ok() && verified(&cosigned(text, seconds), signature)
             }
             (Algorithm::CosignatureV1, None) => false,
         }
@@ -109,8 +110,8 @@ fn parts(text: &str) -> Result<(&str, Algorithm, [u8; 32]), Fault> {
         1 => Algorithm::Ed25519,
         4 => Algorithm::CosignatureV1,
         other => {
-            let message = "is not supported: a log signs with Ed25519 (0x01), a witness with cosignature/v1 (0x04)";
-            return Err(unreadable(format!("key type 0x{other:02x} {message}")));
+            let fault = format!("keys of the type 0x{other:02x} are not supported: {TYPES}");
+            return Err(unreadable(fault));
         }
     };
     if !is_name(name) {
@@ -119,6 +120,7 @@ fn parts(text: &str) -> Result<(&str, Algorithm, [u8; 32]), Fault> {
     Ok((name, algorithm, key.try_into().map_err(|_| unreadable("an Ed25519 key has 32 bytes"))?))
 }
 
+const TYPES: &str = "a log signs with Ed25519 (0x01), a witness with cosignature/v1 (0x04)";
 const NAME: &str = "the name of a key is not empty and has neither spaces nor plus signs";
 
 /// Whether it can stand in a signature line.
@@ -264,7 +266,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_key_or_none(text: String, near in "[a-zé]{0,3}\\+[0-9a-f]{8}\\+[A-E]{44}") {
+        fn any_text_is_a_key_or_none(
+            text: String,
+            near in "[a-zé]{0,3}\\+[0-9a-f]{8}\\+[A-E]{44}",
+        ) {
             for text in [text, near] {
                 if let Ok(key) = text.parse::<VerifierKey>() {
                     prop_assert_eq!(key.to_string(), text.clone());

@@ -29,7 +29,9 @@ impl Note {
     /// Signs a text with every key, in this order; see [`Self::sign`].
     pub(super) fn signed(text: String, keys: &[&SigningKey], at: DateTime<Utc>) -> Self {
         let mut note = Self { text, signatures: Vec::new() };
-        keys.iter().for_each(|key| note.sign(key, at));
+        for key in keys {
+            note.sign(key, at);
+        }
         note
     }
 
@@ -59,8 +61,8 @@ impl Note {
         }
     }
 
-    /// Takes the cosignature of a witness out of its answer to `add-checkpoint` (C2SP tlog-witness);
-    /// it must be there and right. Lines of other keys are dropped.
+    /// Takes the cosignature of a witness out of its answer to `add-checkpoint` (C2SP
+    /// tlog-witness); it must be there and right. Lines of other keys are dropped.
     pub fn add_cosignature(&mut self, answer: &str, key: &VerifierKey) -> Result<(), Fault> {
         let answered = Self { text: self.text.clone(), signatures: signatures(answer)? };
         let none = || not_proved(format!("no signature of {} in its answer", key.name()));
@@ -242,8 +244,8 @@ mod tests {
         let (log, witness) = (log_key(), witness_key(1));
         let sealed = Note::signed("text\n".to_owned(), &[&log], at());
         let answer = |keys: &[&SigningKey]| {
-            let lines = Note::signed("text\n".to_owned(), keys, at()).signatures;
-            lines.iter().map(|line| format!("{line}\n")).collect::<String>()
+            let note = Note::signed("text\n".to_owned(), keys, at()).to_string();
+            note.trim_start_matches("text\n\n").to_owned()
         };
         let mut cosigned = sealed.clone();
         for _ in 0..2 {

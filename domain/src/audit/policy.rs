@@ -14,7 +14,7 @@ mod read;
 
 use super::checkpoint::Checkpoint;
 use super::key::VerifierKey;
-use super::note::Note;
+use super::note::{Note, Signature};
 use super::{Fault, base64, not_proved};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeSet;
@@ -66,8 +66,8 @@ impl Policy {
         &self.witnesses
     }
 
-    /// The checkpoint in a note, if a log of this policy has signed it and its quorum has seen it. A
-    /// wrong signature of any key of the policy is an error, even if the others suffice.
+    /// The checkpoint in a note, if a log of this policy has signed it and its quorum has seen it.
+    /// A wrong signature of any key of the policy is an error, even if the others suffice.
     pub fn check(&self, note: &Note) -> Result<Believed, Fault> {
         let checkpoint: Checkpoint = note.text().parse()?;
         let mut signed = false;
@@ -92,7 +92,7 @@ impl Policy {
         let mut cosigned = Vec::new();
         for witness in &self.witnesses {
             let signature = note.signature_of(&witness.key)?;
-            let at = signature.and_then(|signature| signature.cosigned_at());
+            let at = signature.and_then(Signature::cosigned_at);
             cosigned.extend(at.map(|at| (witness.name.clone(), at)));
         }
         Ok(cosigned)
@@ -144,7 +144,9 @@ pub(super) mod tests {
     /// The checkpoint of the log, cosigned by these witnesses.
     fn cosigned(witnesses: &[u8]) -> Note {
         let mut note = checkpoint(7).sign(&[&log_key()], at());
-        witnesses.iter().for_each(|number| note.sign(&witness_key(*number), at()));
+        for number in witnesses {
+            note.sign(&witness_key(*number), at());
+        }
         note
     }
 
@@ -238,7 +240,8 @@ pub(super) mod tests {
         #[test]
         fn more_witnesses_never_harm(threshold in 1_usize..=5, seen: [bool; 5]) {
             let policy = policy(&format!("group g {threshold} w1 w2 w3 w4 w5\nquorum g\n"));
-            let witnesses: Vec<u8> = (1..6).zip(seen).filter(|(_, seen)| *seen).map(|(n, _)| n).collect();
+            let seen = (1..6).zip(seen).filter(|(_, seen)| *seen);
+            let witnesses: Vec<u8> = seen.map(|(number, _)| number).collect();
             prop_assert_eq!(is_believed(&policy, &witnesses), witnesses.len() >= threshold);
         }
     }

@@ -1,8 +1,8 @@
 //! That an entry is in a tree, and that one tree continues another: RFC 6962, 2.1.1 and 2.1.2.
 //!
-//! A proof is a list of roots of subtrees. A [`Plan`] says which: first it names the tiles to fetch,
-//! then it takes the hashes out of them. Who verifies walks the same plan with the hashes that
-//! somebody gave.
+//! A proof is a list of roots of subtrees. A [`Plan`] says which: first it names the tiles to
+//! fetch, then it takes the hashes out of them. Who verifies walks the same plan with the hashes
+//! that somebody gave.
 
 use super::Fault;
 use super::tile::{FULL, Tile, Tiles};
@@ -26,7 +26,8 @@ impl Plan {
         })
     }
 
-    /// For the proof that the tree of `size` leaves continues that of `old` leaves; none if it cannot.
+    /// For the proof that the tree of `size` leaves continues that of `old` leaves; none if it
+    /// cannot.
     pub fn consistency(old: u64, size: u64) -> Option<Self> {
         if old > size {
             return None;
@@ -73,8 +74,8 @@ impl Plan {
     }
 }
 
-/// Goes down from the whole tree towards a leaf, while `further` says so. Gives the subtree where it
-/// ended and those it did not enter, from the lowest up.
+/// Goes down from the whole tree towards a leaf, while `further` says so. Gives the subtree where
+/// it ended and those it did not enter, from the lowest up.
 fn descend(
     leaf: u64,
     size: u64,
@@ -145,13 +146,26 @@ mod tests {
         Edge::default().append(leaves(size)).into_iter().collect()
     }
 
-    fn proof(plan: Plan, tiles: &Tiles) -> Vec<Hash> {
-        // only what the plan names
-        let named = plan.tiles().into_iter().map(|tile| {
-            let hashes = tiles.hashes(tile).unwrap();
-            (tile, hashes.concat())
-        });
-        plan.hashes(&named.collect()).unwrap()
+    fn inclusion(index: usize, size: usize, tiles: &Tiles) -> Vec<Hash> {
+        of_named_tiles(Plan::inclusion(index as u64, size as u64).unwrap(), tiles)
+    }
+
+    fn consistency(old: usize, size: usize, tiles: &Tiles) -> Vec<Hash> {
+        of_named_tiles(Plan::consistency(old as u64, size as u64).unwrap(), tiles)
+    }
+
+    fn of_named_tiles(plan: Plan, tiles: &Tiles) -> Vec<Hash> {
+        let named = plan.tiles().into_iter();
+        let named = named.map(|tile| (tile, tiles.hashes(tile).unwrap().concat())).collect();
+        plan.hashes(&named).unwrap()
+    }
+
+    fn is_in(leaf: &Hash, index: usize, size: usize, hashes: &[Hash], root: &Hash) -> bool {
+        verify_inclusion(leaf, index as u64, size as u64, hashes, root)
+    }
+
+    fn continues(old: (usize, &Hash), new: (usize, &Hash), hashes: &[Hash]) -> bool {
+        verify_consistency((old.0 as u64, old.1), (new.0 as u64, new.1), hashes)
     }
 
     /// Every bit matters that a proof has: in the leaf, in the root, in each hash.
@@ -170,15 +184,14 @@ mod tests {
         let (leaves, tiles) = (leaves(257), tiles(257));
         for size in (1..70).chain([255, 256, 257]) {
             let root = root(&leaves[..size]);
-            let size = size as u64;
-            for (index, leaf) in (0..size).zip(&leaves) {
-                let hashes = proof(Plan::inclusion(index, size).unwrap(), &tiles);
-                assert!(verify_inclusion(leaf, index, size, &hashes, &root), "{index} of {size}");
+            for (index, leaf) in leaves[..size].iter().enumerate() {
+                let hashes = inclusion(index, size, &tiles);
+                assert!(is_in(leaf, index, size, &hashes, &root), "{index} of {size}");
                 for other in (0..size).filter(|other| *other != index) {
-                    assert!(!verify_inclusion(leaf, other, size, &hashes, &root), "{other}");
+                    assert!(!is_in(leaf, other, size, &hashes, &root), "{other}, not {index}");
                 }
             }
-            assert!(Plan::inclusion(size, size).is_none());
+            assert!(Plan::inclusion(size as u64, size as u64).is_none());
         }
     }
 
@@ -188,11 +201,10 @@ mod tests {
         let roots: Vec<Hash> = (0..=257).map(|size| root(&leaves[..size])).collect();
         for new in (0..40).chain([255, 256, 257]) {
             for old in 0..=new {
-                let hashes = proof(Plan::consistency(old as u64, new as u64).unwrap(), &tiles);
-                let (old, new) = ((old as u64, &roots[old]), (new as u64, &roots[new]));
-                assert!(verify_consistency(old, new, &hashes), "{} to {}", old.0, new.0);
-                let other = (old.0, &roots[(old.0 as usize + 1) % 258]);
-                assert!(!verify_consistency(other, new, &hashes), "{} to {}", old.0, new.0);
+                let hashes = consistency(old, new, &tiles);
+                let (now, other) = ((new, &roots[new]), (old, &roots[(old + 1) % 258]));
+                assert!(continues((old, &roots[old]), now, &hashes), "{old} to {new}");
+                assert!(!continues(other, now, &hashes), "{old} to {new}");
             }
             assert!(Plan::consistency(new as u64 + 1, new as u64).is_none());
         }
@@ -200,18 +212,17 @@ mod tests {
 
     #[test]
     fn proofs_in_large_trees_hold() {
-        let (all, tiles) = (leaves(65_537), tiles(65_537));
+        let (leaves, tiles) = (leaves(65_537), tiles(65_537));
         for size in SIZES.into_iter().filter(|size| *size > 65_000) {
-            let (size, root) = (size as u64, CT_MERKLE.roots[&size]);
+            let root = CT_MERKLE.roots[&size];
             for index in [0, 1, 254, 255, 256, 257, 32_767, 32_768, 65_279, 65_280, size - 1] {
-                let hashes = proof(Plan::inclusion(index, size).unwrap(), &tiles);
-                let leaf = &all[index as usize];
-                assert!(verify_inclusion(leaf, index, size, &hashes, &root), "{index} of {size}");
+                let hashes = inclusion(index, size, &tiles);
+                assert!(is_in(&leaves[index], index, size, &hashes, &root), "{index} of {size}");
             }
             for old in [0, 1, 2, 255, 256, 257, 32_768, 40_000, 65_280, 65_281, size - 1, size] {
-                let hashes = proof(Plan::consistency(old, size).unwrap(), &tiles);
-                let old_root = Edge::from_tiles(old, &tiles).unwrap().root();
-                assert!(verify_consistency((old, &old_root), (size, &root), &hashes), "{old}");
+                let hashes = consistency(old, size, &tiles);
+                let old_root = Edge::from_tiles(old as u64, &tiles).unwrap().root();
+                assert!(continues((old, &old_root), (size, &root), &hashes), "{old} to {size}");
             }
         }
     }
@@ -219,20 +230,18 @@ mod tests {
     #[test]
     fn another_program_gives_the_same_proofs() {
         let (other, size) = (&CT_MERKLE.tree, 65_538);
-        let tiles = tiles(size as usize);
-        for at in [0, 1, 254, 255, 256, 257, 32_767, 32_768, 65_279, 65_280, 65_536, 65_537] {
-            let ours = proof(Plan::inclusion(at, size).unwrap(), &tiles);
-            let theirs = other.prove_inclusion(at as usize);
-            assert_eq!(ours.concat(), theirs.as_bytes(), "leaf {at}");
-            let ours = proof(Plan::consistency(at + 1, size).unwrap(), &tiles);
-            if at + 1 < size {
-                let theirs = other.prove_consistency((size - at - 1) as usize);
-                assert_eq!(ours.concat(), theirs.as_bytes(), "from {}", at + 1);
-            }
+        let tiles = tiles(size);
+        for at in [0, 1, 254, 255, 256, 257, 32_767, 32_768, 65_279, 65_280, 65_536] {
+            let theirs = other.prove_inclusion(at);
+            assert_eq!(inclusion(at, size, &tiles).concat(), theirs.as_bytes(), "leaf {at}");
+            let theirs = other.prove_consistency(size - (at + 1));
+            let ours = consistency(at + 1, size, &tiles);
+            assert_eq!(ours.concat(), theirs.as_bytes(), "from {}", at + 1);
         }
     }
 
-    /// From the test vectors of the reference implementation of RFC 6962, which counts leaves from 1.
+    /// From the test vectors of the reference implementation of RFC 6962, which counts leaves from
+    /// 1.
     #[test]
     fn the_proofs_of_rfc_6962s_test_vectors_are_ours() {
         let entries = [
@@ -264,44 +273,38 @@ mod tests {
     #[test]
     fn a_missing_tile_is_told() {
         let plan = Plan::inclusion(0, 257).unwrap();
-        let mut tiles = tiles(257);
-        assert!(plan.hashes(&tiles).is_ok());
-        tiles = tiles_without_level(&plan, &tiles, 0);
-        let fault = plan.hashes(&tiles).unwrap_err().to_string();
+        let above = plan.tiles().into_iter().filter(|tile| tile.level > 0);
+        let above = above.map(|tile| (tile, vec![0; 32])).collect();
+        let fault = plan.hashes(&above).unwrap_err().to_string();
         assert_eq!(fault, "tile/0/000 is missing or too short");
-    }
-
-    fn tiles_without_level(plan: &Plan, tiles: &Tiles, level: u8) -> Tiles {
-        let kept = plan.tiles().into_iter().filter(|tile| tile.level != level);
-        kept.map(|tile| (tile, tiles.hashes(tile).unwrap().concat())).collect()
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn a_flipped_bit_of_an_inclusion_proof_is_refused(size in 1_usize..2000, seed: u64) {
-            let index = seed % size as u64;
-            let mut hashes = proof(Plan::inclusion(index, size as u64).unwrap(), &tiles(size));
-            let (mut leaf, mut whole) = (leaves(size)[index as usize], root(&leaves(size)));
+        fn a_flipped_bit_of_an_inclusion_proof_is_refused(size in 1_usize..2000, seed: usize) {
+            let index = seed % size;
+            let mut hashes = inclusion(index, size, &tiles(size));
+            let (mut leaf, mut whole) = (leaves(size)[index], root(&leaves(size)));
             let mut bytes: Vec<&mut Hash> = vec![&mut leaf, &mut whole];
             bytes.extend(&mut hashes);
             refused_when_a_bit_flips(&mut bytes, |bytes| {
                 let hashes: Vec<Hash> = bytes[2..].iter().map(|hash| **hash).collect();
-                verify_inclusion(bytes[0], index, size as u64, &hashes, bytes[1])
+                is_in(bytes[0], index, size, &hashes, bytes[1])
             });
         }
 
         #[test]
-        fn a_flipped_bit_of_a_consistency_proof_is_refused(size in 2_usize..2000, seed: u64) {
-            let old = 1 + seed % (size as u64 - 1);
-            let mut hashes = proof(Plan::consistency(old, size as u64).unwrap(), &tiles(size));
-            let (mut before, mut after) = (root(&leaves(old as usize)), root(&leaves(size)));
+        fn a_flipped_bit_of_a_consistency_proof_is_refused(size in 2_usize..2000, seed: usize) {
+            let old = 1 + seed % (size - 1);
+            let mut hashes = consistency(old, size, &tiles(size));
+            let (mut before, mut after) = (root(&leaves(old)), root(&leaves(size)));
             let mut bytes: Vec<&mut Hash> = vec![&mut before, &mut after];
             bytes.extend(&mut hashes);
             refused_when_a_bit_flips(&mut bytes, |bytes| {
                 let hashes: Vec<Hash> = bytes[2..].iter().map(|hash| **hash).collect();
-                verify_consistency((old, bytes[0]), (size as u64, bytes[1]), &hashes)
+                continues((old, bytes[0]), (size, bytes[1]), &hashes)
             });
         }
 

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 /// How many hashes a full tile has, and how many entries a full bundle.
 pub const FULL: u16 = 256;
 
-/// The name of a tile: on level 0 its hashes are those of leaves, above each is the root over one full
-/// tile of the level below.
+/// The name of a tile: on level 0 its hashes are those of leaves, above each is the root over one
+/// full tile of the level below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tile {
     /// The level, from 0 at the leaves; C2SP allows 63, no tree of ours reaches 8.
@@ -45,7 +45,8 @@ impl Tile {
         format!("tile/{}/{}", self.level, self.place())
     }
 
-    /// The path of the entries whose hashes this tile of level 0 has: `tile/entries/<index>[.p/<width>]`.
+    /// The path of the entries whose hashes this tile of level 0 has:
+    /// `tile/entries/<index>[.p/<width>]`.
     pub fn bundle_path(&self) -> String {
         format!("tile/entries/{}", self.place())
     }
@@ -119,9 +120,9 @@ impl Tiles {
             .ok_or_else(|| unreadable(format!("{} is missing or too short", tile.path())))
     }
 
-    /// Checks every tile against the root of a tree of `size` entries: the right edge by computing the
-    /// root, each full tile by the hash one level up, from the top down. What lies beyond `size` is not
-    /// looked at.
+    /// Checks every tile against the root of a tree of `size` entries: the right edge by computing
+    /// the root, each full tile by the hash one level up, from the top down. What lies beyond
+    /// `size` is not looked at.
     pub fn authenticate(&self, size: u64, expected: &Hash) -> Result<(), Fault> {
         if Edge::from_tiles(size, self)?.root() != *expected {
             return Err(not_proved("the tiles at the end of the tree do not give its root"));

@@ -48,7 +48,8 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The edge of a tree of `size` entries, of which `tiles` hold at least those of [`Tile::edge`].
+    /// The edge of a tree of `size` entries, of which `tiles` hold at least those of
+    /// [`Tile::edge`].
     pub fn from_tiles(size: u64, tiles: &Tiles) -> Result<Self, Fault> {
         let mut levels = Vec::new();
         for tile in Tile::edge(size) {
@@ -72,8 +73,8 @@ impl Edge {
         self.levels.iter().fold(None, above).unwrap_or_else(|| root(&[]))
     }
 
-    /// Adds leaves, and gives the tiles to store: those that have become full, and those that are not
-    /// and have changed. A tile begins with the bytes of its narrower past.
+    /// Adds leaves, and gives the tiles to store: those that have become full, and those that are
+    /// not and have changed. A tile begins with the bytes of its narrower past.
     pub fn append(&mut self, leaves: impl IntoIterator<Item = Hash>) -> Vec<(Tile, Vec<u8>)> {
         let before = self.size;
         let mut tiles: Vec<_> = leaves.into_iter().flat_map(|leaf| self.push(leaf)).collect();
