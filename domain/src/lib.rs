@@ -10,6 +10,7 @@ pub mod aggregate;
 
 pub mod actor;
 pub mod api_key;
+pub mod audit;
 pub mod certificate;
 pub mod consent;
 pub mod defaults;

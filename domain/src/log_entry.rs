@@ -27,11 +27,14 @@
 //!   metadata, payload), 'UTF8')), 'hex') from events order by position;
 //! ```
 
-use aws_lc_rs::digest;
-use chrono::{DateTime, Utc};
+use crate::audit::tree;
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 /// The longest entry in bytes: what a C2SP entry bundle can carry.
 pub const MAX_ENTRY: usize = 65_535;
+
+const HEADER: &str = "pms-event/v1";
+const TIME: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
 
 /// One row of `events`, exactly as stored.
 #[derive(Debug, Clone, Copy)]
@@ -52,14 +55,14 @@ impl StoredEvent<'_> {
     /// The bytes that stand for this event in the audit log.
     pub fn entry(&self) -> String {
         [
-            "pms-event/v1",
+            HEADER,
             &self.position.to_string(),
             self.aggregate_type,
             self.aggregate_id,
             &self.sequence.to_string(),
             self.event_type,
             self.event_version,
-            &self.recorded_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            &self.recorded_at.format(TIME).to_string(),
             self.metadata,
             self.payload,
         ]
@@ -68,12 +71,46 @@ impl StoredEvent<'_> {
 
     /// The RFC 6962 leaf hash of the entry.
     pub fn leaf_hash(&self) -> [u8; 32] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&[0]);
-        context.update(self.entry().as_bytes());
-        let mut hash = [0; 32];
-        hash.copy_from_slice(context.finish().as_ref());
-        hash
+        tree::leaf_hash(self.entry().as_bytes())
+    }
+}
+
+impl<'a> StoredEvent<'a> {
+    /// The event in an entry, which must be spelt as [`Self::entry`] does it. The error says what
+    /// is wrong, without what stands there.
+    pub fn read(entry: &'a [u8]) -> Result<Self, &'static str> {
+        let text = std::str::from_utf8(entry).map_err(|_| "the entry is not UTF-8")?;
+        let lines: Vec<&str> = text.split('\n').collect();
+        let [
+            HEADER,
+            position,
+            aggregate_type,
+            aggregate_id,
+            sequence,
+            event_type,
+            event_version,
+            at,
+            metadata,
+            payload,
+        ] = lines[..]
+        else {
+            return Err("the entry is not ten lines of which the first is pms-event/v1");
+        };
+        let number = |text: &str| text.parse().map_err(|_| "position or sequence is no number");
+        let at = NaiveDateTime::parse_from_str(at, TIME).map_err(|_| "the time is none")?;
+        let event = Self {
+            position: number(position)?,
+            aggregate_type,
+            aggregate_id,
+            sequence: number(sequence)?,
+            event_type,
+            event_version,
+            recorded_at: at.and_utc(),
+            metadata,
+            payload,
+        };
+        let same = event.entry().as_bytes() == entry;
+        same.then_some(event).ok_or("position, sequence or time is not spelt in its one way")
     }
 }
 
@@ -104,5 +141,31 @@ mod tests {
         // sha256sum of a zero byte and the entry
         let golden_hash = "87158a15af0a5e9272c8564054218fdc3c23d490df920feb943ec90f43feb4b4";
         assert_eq!(hex::encode(golden.leaf_hash()), golden_hash);
+    }
+    #[test]
+    fn an_entry_is_read_as_it_was_written_and_in_no_other_spelling() {
+        let entry = "pms-event/v1\n7\npartner\nacme\n2\nrenamed\n1.0\n\
+                     2026-11-18T11:06:40.123456Z\n{}\n{\"name\":\"Größe\"}";
+        let event = StoredEvent::read(entry.as_bytes()).unwrap();
+        assert_eq!((event.position, event.sequence, event.payload), (7, 2, "{\"name\":\"Größe\"}"));
+        assert_eq!(event.entry(), entry);
+        for (right, wrong) in [
+            ("pms-event/v1", "pms-event/v2"),
+            ("\n7\n", "\n07\n"),
+            ("\n7\n", "\n+7\n"),
+            ("\n7\n", "\n\n"),
+            ("\n7\n", "\n9223372036854775808\n"),
+            (".123456Z", ".1234560Z"),
+            (".123456Z", ".12345Z"),
+            (".123456Z", ".123456+00:00"),
+            ("2026-11", "2026-13"),
+            ("Größe\"}", "Größe\"}\n"),
+            ("\nrenamed", ""),
+            ("pms", "\npms"),
+        ] {
+            let wrong = entry.replacen(right, wrong, 1);
+            assert!(StoredEvent::read(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        assert!(StoredEvent::read(b"\xff").is_err());
     }
 }
