@@ -137,6 +137,8 @@ async fn a_log_that_was_put_back_unnoticed_is_refused_until_its_epoch_is_raised(
 
     let restored = installation.moved_to(snapshot);
     let node = restored.node();
+    let end = keep(file.clone(), node.store().clone()).await;
+    assert!(matches!(end, Error::PutBack { position: 4 }), "a node that works on goes on: {end}");
     let refused = recognise(&file, node.store()).await;
     assert!(matches!(refused, Err(Error::PutBack { position: 4 })), "{refused:?}");
     policy_manager(&node).creates_group("By a node that knew nothing").await.unwrap();

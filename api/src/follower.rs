@@ -1,7 +1,7 @@
 //! Followers in GraphQL: what works behind the log, and what it could not do.
 
 use crate::caller::caller;
-use crate::errors::{Result, answer};
+use crate::errors::{Result, answer, read};
 use crate::scalars::Position;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use commands::Error;
@@ -93,10 +93,10 @@ impl FollowerMutation {
     ) -> Result<ReplayParkedPayload> {
         let caller = caller(ctx);
         answer(ctx, caller.commands.replay_parked(&caller.request, &input).await)?;
-        let asked = answer(ctx, followers(caller.pool()).await)?;
+        let asked = read(ctx, followers(caller.pool()).await)?;
         let asked = asked.into_iter().find(|it| it.row.name == input.follower);
         let asked = asked.ok_or_else(|| Error::fault("a follower is gone"));
-        let position = answer(ctx, projections::log::head(caller.pool()).await)?;
+        let position = read(ctx, projections::log::head(caller.pool()).await)?;
         Ok(ReplayParkedPayload { follower: answer(ctx, asked)?, position: Position(position) })
     }
 }

@@ -107,17 +107,33 @@ pub async fn recognise(file: &Path, store: &EventStore) -> std::result::Result<(
     Ok(())
 }
 
-/// Keeps the file current for as long as the node works.
-pub async fn keep(file: PathBuf, store: EventStore) {
+/// Keeps the file current for as long as the node works, and ends it when the log is put back beneath
+/// it.
+pub async fn keep(file: PathBuf, store: EventStore) -> Error {
     let (mut health, mut turn) = (store.health(), tokio::time::interval(EVERY));
     while health.changed().await.is_ok() {
         turn.tick().await;
         health.mark_unchanged();
-        let Ok(Some(seen)) = LastSeen::of(store.pool()).await else { continue };
-        if let Err(problem) = seen.write(&file) {
-            warn!(%problem, "what was seen of the log cannot be remembered");
-            return;
+        match remember(&file, store.pool()).await {
+            Ok(()) | Err(Error::Migration(_)) => {} // the database is away: whoever asks it is told
+            Err(Error::Remembering(problem)) => {
+                warn!(%problem, "what was seen of the log cannot be remembered");
+            }
+            Err(end) => return end,
         }
+    }
+    std::future::pending().await // the appender has ended, and says why
+}
+
+async fn remember(file: &Path, pool: &PgPool) -> std::result::Result<(), Error> {
+    if let Some(seen) = LastSeen::read(file)
+        && seen.compare(pool).await? == Likeness::PutBack
+    {
+        return Err(Error::PutBack { position: seen.position });
+    }
+    match LastSeen::of(pool).await? {
+        Some(seen) => seen.write(file).map_err(Error::Remembering),
+        None => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use api::auth::{DevelopmentIssuer, Issuers};
 use api::config::{Config, LogFormat};
 use api::doctor::{State, examine};
 use api::errors::chain;
-use api::last_seen::{self, LastSeen, recognise};
+use api::last_seen::{self, LastSeen};
 use api::server::Node;
 use api::service::{Database, Error, commands, development_issuer, issuers, start_error};
 use clap::{Parser, Subcommand};
@@ -184,15 +184,13 @@ async fn serve(config: &Config) -> Result<(), Error> {
     let database = Database::open(config)?;
     database.prepare().await?;
     let commands = commands(config, &database).await?;
-    let last_seen = LastSeen::file(&config.data_dir);
-    recognise(&last_seen, commands.store()).await?;
     commands.bootstrap().await.map_err(start_error)?;
-    tokio::spawn(last_seen::keep(last_seen, commands.store().clone()));
     let issuers = issuers(config)?;
     announce(config, &issuers);
     let schema = api::schema::schema();
     let (issuers, transport) = (Arc::new(issuers), Arc::new(config.transport()));
     let node = Node { commands: commands.clone(), schema, issuers, transport };
+    let put_back = last_seen::keep(LastSeen::file(&config.data_dir), commands.store().clone());
     let expiry = commands.clone();
     tokio::spawn(async move { expiry.watch_expiry().await });
     tokio::spawn(async move { commands.forget_what_has_expired().await });
@@ -200,6 +198,7 @@ async fn serve(config: &Config) -> Result<(), Error> {
     tokio::select! {
         () = api::server::serve(listener, node, told_to_stop()) => Ok(()),
         died = database.keep_alive() => died,
+        end = put_back => Err(end),
     }
 }
 

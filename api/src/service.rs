@@ -4,6 +4,8 @@ use crate::auth::key_set::Times;
 use crate::auth::{DevelopmentIssuer, Issuers, discovery};
 use crate::config::{Config, FourEyes, ProofOfPossession};
 use crate::embedded_postgres::{self, Server, Settings, find_binaries};
+use crate::errors::chain;
+use crate::last_seen::{LastSeen, recognise};
 use crate::limits::QUERY_TIME;
 use commands::Commands;
 use commands::event_store::{EventStore, Limits};
@@ -58,6 +60,9 @@ pub enum Error {
         /// What was seen.
         position: i64,
     },
+    /// The file beside the node's data.
+    #[error("{}", .0)]
+    Remembering(std::io::Error),
     /// Somebody else holds its lock, or the server takes no changes.
     #[error("the log cannot be appended to: see the warnings above")]
     NoAppender,
@@ -243,6 +248,7 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     let adopted: bool = adopted.fetch_one(&pool).await?;
     let keys = Keys::open(&config.key_dir(), !adopted)?;
     let store = EventStore::start(pool, database.serving.clone(), Limits::default());
+    recognise(&LastSeen::file(&config.data_dir), &store).await?; // before anything is appended
     let commands = configured(Commands::new(store, Arc::new(keys)), config);
     commands.adopt_keys().await.map_err(start_error)?;
     commands.erase_what_the_log_says().await.map_err(start_error)?; // before anybody can ask for it
@@ -280,6 +286,6 @@ pub fn start_error(error: commands::Error) -> Error {
         commands::Error::Refused(findings) => {
             findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join(" ")
         }
-        other => other.to_string(),
+        other => chain(&other),
     })
 }

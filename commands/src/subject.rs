@@ -15,6 +15,7 @@ use domain::text::Checks;
 use projections::private_rows::{Erased, erase};
 use projections::subject::last_origin;
 use serde::{Deserialize, Serialize};
+use sqlx::Executor as _;
 
 /// Destroys the personal data that is kept about a subject. What the log holds of it stays, and so
 /// do all proofs: references, commitments and names of accounts.
@@ -56,7 +57,10 @@ impl Commands {
     /// Destroys again what the log says is erased: a restore of the tables beside the log may have
     /// brought it back.
     pub async fn erase_what_the_log_says(&self) -> Result<Erased> {
-        let erased = erase(self.store().pool(), 1).await?;
+        let mut all = self.store().pool().begin().await?;
+        all.execute("set local statement_timeout = '10min'").await?; // it looks at all of them
+        let erased = erase(&mut *all, 1).await?;
+        all.commit().await?;
         if !erased.is_nothing() {
             tracing::warn!(
                 ?erased,

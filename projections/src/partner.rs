@@ -342,7 +342,7 @@ pub async fn contacts_erased_at(
     db: impl PgExecutor<'_>,
     ids: &[String],
 ) -> crate::Result<Vec<(String, DateTime<Utc>)>> {
-    let sql = "select aggregate_id, max(recorded_at) from events \
+    let sql = "select aggregate_id, max(recorded_at) from public.events \
                where aggregate_type = 'partner' and aggregate_id = any($1) \
                  and event_type = 'personal_data_erased' group by aggregate_id";
     Ok(sqlx::query_as(sql).bind(ids).fetch_all(db).await?)

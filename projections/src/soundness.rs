@@ -99,7 +99,7 @@ pub const PROMISES: &[Promise] = &[
                    select 'partner_id' as kind, 'partner' as noun, id from read.partner \
                    union all select 'policy_group_name', 'policy_group', id from read.policy_group \
                    union all select 'policy_name', 'policy', id from read.policy \
-                     where status in ('PUBLISHED', 'DEACTIVATED') \
+                     where status in ('PUBLISHED', 'DEACTIVATED') and supersedes is null \
                    union all select 'policy_request', 'policy_request', id from read.policy_request \
                      where status in ('DRAFT', 'PENDING', 'APPROVED') \
                    union all select 'extractor_name', 'extractor', id from read.extractor \

@@ -75,12 +75,15 @@ pub struct Erasure {
     pub legal_ground: LegalGround,
 }
 
-/// How a partner is and was reached, in the order of the log.
+/// How a partner is and was reached, in the order of the log. What was erased is gone from every past,
+/// too, and so is told in each: erasures are read off the whole log.
 pub async fn contacts(db: impl PgExecutor<'_>, partner: &str) -> Result<Vec<ContactPeriod>> {
     let sql = format!(
         "select {COLUMNS} from events where aggregate_type = 'partner' and aggregate_id = $1 \
-         and event_type in ('registered', 'contact_set', 'contact_removed', 'personal_data_erased') \
-         order by sequence"
+         and event_type in ('registered', 'contact_set', 'contact_removed') \
+         union all \
+         select {COLUMNS} from public.events where aggregate_type = 'partner' and aggregate_id = $1 \
+         and event_type = 'personal_data_erased' order by sequence"
     );
     let rows: Vec<LogRow> = sqlx::query_as(&sql).bind(partner).fetch_all(db).await?;
     let mut periods = Vec::new();
@@ -200,7 +203,7 @@ pub async fn last_origin(db: impl PgExecutor<'_>, person: &str) -> Result<i64> {
     Ok(sqlx::query_scalar(&sql).bind(person).fetch_one(db).await?)
 }
 
-/// What was erased of a subject, in the order of the log.
+/// What was erased of a subject, in the order of the log; in every past, as in [`contacts`].
 pub async fn erasures(
     db: impl PgExecutor<'_>,
     kind: SubjectKind,
@@ -211,7 +214,7 @@ pub async fn erasures(
         SubjectKind::Person => ("person", "origins_erased"),
     };
     let sql = "select position, recorded_at as at, payload->'legal_ground' as legal_ground \
-               from events where aggregate_type = $1 and aggregate_id = $2 and event_type = $3 \
+               from public.events where aggregate_type = $1 and aggregate_id = $2 and event_type = $3 \
                order by position";
     Ok(sqlx::query_as(sql).bind(noun).bind(id).bind(event).fetch_all(db).await?)
 }

@@ -7,9 +7,11 @@ use crate::support::followers::{
 };
 use crate::support::until;
 use chrono::{DateTime, Utc};
+use commands::event_store::raise_epoch;
 use commands::follower::{Follower, Turn};
 use commands::{Commands, Error};
 use futures::FutureExt as _;
+use sqlx::ConnectOptions as _;
 use std::sync::Arc;
 
 async fn with_events() -> (Installation, Commands, Commands) {
@@ -236,6 +238,18 @@ async fn a_fork_stops_what_must_not_go_on_by_itself() {
     assert_eq!(installation.database.ask::<String>(stopped).await, "LOG_FORKED");
     assert_eq!(installation.database.checkpoint().await, lost - 1);
     assert!((1..=lost).eq(installation.database.copied().await));
+}
+
+#[tokio::test]
+async fn a_failover_that_has_lost_nothing_stops_nobody() {
+    let (installation, here, _) = with_events().await;
+    let (copyist, mut mine) = (copyist_without_keys(), lease("here"));
+    works(&copyist, &here, &mut mine).await;
+    let mut service = installation.database.serving().connect().await.unwrap();
+    raise_epoch(&mut service, None).await.unwrap();
+    policy_manager(&here).creates_group("one").await.unwrap();
+    works(&copyist, &here, &mut mine).await;
+    everything_is_copied_once(&installation).await;
 }
 
 /// As after a copy of the disk was put back: no epoch tells of it.

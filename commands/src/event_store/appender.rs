@@ -281,8 +281,10 @@ impl Appender {
         self.health.send_modify(|health| health.head = health.head.max(head));
     }
 
+    /// But for those whose callers have gone: what cannot be done in time would come again for ever.
     fn wait_again(&mut self, parts: VecDeque<Vec<Waiting>>) {
-        for waiting in parts.into_iter().flatten().rev() {
+        let wanted = |waiting: &Waiting| !waiting.reply.is_closed();
+        for waiting in parts.into_iter().flatten().filter(wanted).rev() {
             waiting.put_back();
             self.again.push_front(waiting);
         }

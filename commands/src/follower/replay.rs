@@ -25,17 +25,17 @@ impl Commands {
             return Err(Error::Forbidden);
         }
         let ReplayParked { follower, key } = input;
-        let sql = "update followers set stopped = case when $2::text is null then null else stopped end \
-                   where name = $1";
-        let query = sqlx::query(sql).bind(follower).bind(key);
-        let mut db = self.store().pool().begin().await?;
-        if query.execute(&mut *db).await?.rows_affected() == 0 {
-            let message = "There is no such follower.";
-            return Err(Error::refused("FOLLOWER_NOT_FOUND", "follower", message));
-        }
+        let mut db = self.store().pool().begin().await?; // rows are locked in the order of a turn
         let sql =
             "update parked_keys set replay = true where follower = $1 and key = coalesce($2, key)";
         let asked = sqlx::query(sql).bind(follower).bind(key).execute(&mut *db).await?;
+        let sql = "update followers set stopped = case when $2::text is null then null else stopped end \
+                   where name = $1";
+        let known = sqlx::query(sql).bind(follower).bind(key).execute(&mut *db).await?;
+        if known.rows_affected() == 0 {
+            let message = "There is no such follower.";
+            return Err(Error::refused("FOLLOWER_NOT_FOUND", "follower", message));
+        }
         db.commit().await?;
         let keys = asked.rows_affected();
         let correlation_id = &request.correlation_id;

@@ -51,6 +51,10 @@ impl Follower {
         // Asked after the events were read: what a later epoch wrote is not taken for an earlier one's.
         let (epoch, fork) = forked(&mut db, &before, events.is_empty()).await?;
         let (now, replayed) = match fork {
+            // Nothing that was worked off is lost; what was just read may be.
+            Some(from) if from > before.position => {
+                (Checkpoint { log_epoch: epoch, ..before.clone() }, false)
+            }
             Some(from) => (self.meet_fork(&mut db, &before, epoch, from).await?, false),
             None => lease.keep(pool, self.go_on(&mut db, &before, epoch, &events)).await?,
         };
