@@ -11,7 +11,7 @@ use commands::event_store::EventStore;
 use commands::keys::Keys;
 use projections::as_of::{Past, Point, close, open};
 use projections::log::{Until, extent};
-use projections::private_rows::erase;
+use projections::private_rows::erase_all;
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl AsOf {
         database.check().await?;
         let keys = Arc::new(Keys::open(&config.key_dir(), false)?);
         let mut owner = database.owner().await?;
-        erase(&mut owner, 1).await?; // as every start does: a restore may have brought something back
+        erase_all(&mut owner).await?; // as every start does: a restore may have brought something back
         let mut bar = Bar::default();
         let past = open(&mut owner, until, |progress| bar.shows(progress)).await;
         let past = past.map_err(|refusal| start_error(refusal.into()))?;

@@ -56,7 +56,7 @@ impl Commands {
         input: &ConfirmProposal,
     ) -> Result<Done> {
         let id = input.proposal_id.as_str();
-        self.run(request, input, StreamId::of::<Proposal>(id), |unit| async move {
+        let done = self.run(request, input, StreamId::of::<Proposal>(id), |unit| async move {
             let (mut proposal, proposed) = permitted(&unit, Operation::ConfirmProposal, id).await?;
             let by = unit.actor().subject.clone();
             if unit.decide(&mut proposal, Command::Confirm { by, now: unit.now })? {
@@ -64,8 +64,10 @@ impl Commands {
                 carry_out(&unit, proposed).await?;
             }
             Ok(proposal.done())
-        })
-        .await
+        });
+        let done = done.await?;
+        self.erase_origins(done.position).await;
+        Ok(done)
     }
 
     /// Ends a proposal without doing what it says.

@@ -12,7 +12,7 @@ use domain::person::{self, Person};
 use domain::proposal::ProposedAction;
 use domain::subject::{LegalGround, SubjectKind, of_partner, of_person};
 use domain::text::Checks;
-use projections::private_rows::{Erased, erase};
+use projections::private_rows::{self, Erased, erase_all};
 use projections::subject::last_origin;
 use serde::{Deserialize, Serialize};
 use sqlx::Executor as _;
@@ -54,12 +54,21 @@ impl Commands {
         .await
     }
 
+    /// Destroys from where the changes of a person came, as an event from `position` on may want it. What
+    /// fails is done within the hour, by whoever forgets what has expired.
+    pub(crate) async fn erase_origins(&self, position: i64) {
+        let erased = private_rows::erase_origins(self.store().pool(), position).await;
+        if let Err(problem) = erased {
+            tracing::warn!(%problem, "origins are not erased yet");
+        }
+    }
+
     /// Destroys again what the log says is erased: a restore of the tables beside the log may have
     /// brought it back.
     pub async fn erase_what_the_log_says(&self) -> Result<Erased> {
         let mut all = self.store().pool().begin().await?;
         all.execute("set local statement_timeout = '10min'").await?; // it looks at all of them
-        let erased = erase(&mut *all, 1).await?;
+        let erased = erase_all(&mut all).await?;
         all.commit().await?;
         if !erased.is_nothing() {
             tracing::warn!(

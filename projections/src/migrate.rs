@@ -25,7 +25,7 @@ async fn migrate_alone(db: &mut PgConnection) -> Result<()> {
         tracing::info!("folding the read tables");
         rebuild_alone(db, |_| {}).await?;
     }
-    let erased = private_rows::erase(db, 1).await?; // a restore may have brought something back
+    let erased = private_rows::erase_all(db).await?; // a restore may have brought something back
     if !erased.is_nothing() {
         tracing::warn!(?erased, "what the log says is erased was there, and was destroyed again");
     }

@@ -71,28 +71,47 @@ pub fn says_erased(event: &LogRow) -> bool {
     of("partner", "personal_data_erased") || of("person", "origins_erased")
 }
 
-/// Destroys what the log says is erased, from `position` on: keys and rows of its subjects, and from
-/// where a person's changes came. The appender does it in the transaction that appends the event. It
-/// is done again at every start, for a restore may have brought something back.
+/// What the log says is erased, from a position on.
+const ERASED: &str = "erased as (select aggregate_id, payload->>'subject' as subject, \
+        (payload->>'through')::bigint as through from events \
+      where event_type in ('personal_data_erased', 'origins_erased') \
+        and aggregate_type in ('partner', 'person') and position >= $1)";
+
+/// Destroys keys and rows of subjects that the log says are erased, from `position` on. The appender
+/// does it in the transaction that appends the event.
 pub async fn erase(db: impl PgExecutor<'_>, position: i64) -> Result<Erased> {
     let sql = format!(
-        "with erased as (select aggregate_id, payload->>'subject' as subject, \
-                (payload->>'through')::bigint as through from events \
-              where event_type in ('personal_data_erased', 'origins_erased') \
-                and aggregate_type in ('partner', 'person') and position >= $1), \
+        "with {ERASED}, \
            keys as (delete from subject_keys t using erased \
                     where t.subject = erased.subject returning 1), \
            data as (delete from personal_data t using erased \
-                    where t.subject = erased.subject returning 1), \
+                    where t.subject = erased.subject returning 1) \
+         select (select count(*) from keys) as subject_keys, \
+                (select count(*) from data) as personal_data, 0::bigint as request_log"
+    );
+    Ok(sqlx::query_as(&sql).bind(position).fetch_one(db).await?)
+}
+
+/// Destroys from where the changes of a person came whose origins the log says are erased, from
+/// `position` on; how many they were. It reads all that he did in 91 days, so the append lock is not
+/// held for it.
+pub async fn erase_origins(db: impl PgExecutor<'_>, position: i64) -> Result<i64> {
+    let sql = format!(
+        "with {ERASED}, \
            origins as (delete from request_log t using erased, events e \
                        where e.metadata->>'actor' = erased.aggregate_id \
                          and e.position <= erased.through and {ORIGIN_IS_KEPT} \
                          and t.request_id = (e.metadata->>'request_id')::uuid returning 1) \
-         select (select count(*) from keys) as subject_keys, \
-                (select count(*) from data) as personal_data, \
-                (select count(*) from origins) as request_log"
+         select count(*) from origins"
     );
-    Ok(sqlx::query_as(&sql).bind(position).fetch_one(db).await?)
+    Ok(sqlx::query_scalar(&sql).bind(position).fetch_one(db).await?)
+}
+
+/// Destroys everything that the log says is erased: at every start, for a restore may have brought
+/// something back.
+pub async fn erase_all(db: &mut PgConnection) -> Result<Erased> {
+    let erased = erase(&mut *db, 1).await?;
+    Ok(Erased { request_log: erase_origins(db, 1).await?, ..erased })
 }
 
 /// The condition on an event `e` that its origin may still be there: they are kept for 90 days.
