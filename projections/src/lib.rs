@@ -8,6 +8,7 @@ mod read_schema;
 
 pub mod api_key;
 pub mod as_of;
+pub mod audit;
 pub mod consent;
 pub mod dashboard;
 pub mod device;
