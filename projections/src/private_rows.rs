@@ -125,6 +125,15 @@ struct Salted {
     data: Contact,
 }
 
+/// Personal data with what shows that an event commits to it: its `commitment` is the HMAC-SHA-256 of
+/// the text under the salt.
+pub struct Disclosed {
+    /// The salt.
+    pub salt: [u8; 32],
+    /// The data, byte for byte as it was committed to.
+    pub text: String,
+}
+
 impl WrappingKey {
     /// The wrapping key of an installation.
     pub fn new(bytes: &[u8; 32]) -> Result<Self> {
@@ -157,6 +166,28 @@ impl WrappingKey {
         db: impl PgExecutor<'_>,
         references: &[Uuid],
     ) -> Result<HashMap<Uuid, Contact>> {
+        let opened = self.opened(db, references).await?;
+        Ok(opened.into_iter().map(|(reference, salted)| (reference, salted.data)).collect())
+    }
+
+    /// What lies behind a reference, with its salt; `None` when it was erased.
+    pub async fn disclosed(
+        &self,
+        db: impl PgExecutor<'_>,
+        reference: Uuid,
+    ) -> Result<Option<Disclosed>> {
+        let opened = self.opened(db, &[reference]).await?.into_iter().next();
+        let disclosed = |(_, Salted { salt, data })| {
+            Ok(Disclosed { salt, text: serde_json::to_string(&data)? })
+        };
+        opened.map(disclosed).transpose()
+    }
+
+    async fn opened(
+        &self,
+        db: impl PgExecutor<'_>,
+        references: &[Uuid],
+    ) -> Result<Vec<(Uuid, Salted)>> {
         let rows: Vec<(Uuid, String, Vec<u8>, Vec<u8>)> = sqlx::query_as(
             "select reference, subject, ciphertext, wrapped_key from personal_data \
              join subject_keys using (subject) where reference = any($1)",
@@ -187,9 +218,9 @@ impl WrappingKey {
         Ok(None)
     }
 
-    fn open(&self, id: Uuid, subject: &str, data: Vec<u8>, wrapped: Vec<u8>) -> Result<Contact> {
+    fn open(&self, id: Uuid, subject: &str, data: Vec<u8>, wrapped: Vec<u8>) -> Result<Salted> {
         let data = open(&self.unwrapped(subject, wrapped)?, id.as_bytes(), data)?;
-        Ok(serde_json::from_slice::<Salted>(&data)?.data)
+        Ok(serde_json::from_slice(&data)?)
     }
 
     fn unwrapped(&self, subject: &str, wrapped: Vec<u8>) -> Result<RandomizedNonceKey> {
@@ -278,7 +309,7 @@ mod tests {
                 row.wrapped_key.clone().unwrap(),
             )
         };
-        assert!(open(&ours, "partner/acme").unwrap() == contact());
+        assert!(open(&ours, "partner/acme").unwrap().data == contact());
         assert!(open(&ours, "partner/other").is_err());
         assert!(open(&WrappingKey::new(&[9; 32]).unwrap(), "partner/acme").is_err());
     }
