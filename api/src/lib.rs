@@ -24,6 +24,7 @@ pub mod transport;
 
 mod actions;
 mod api_key;
+mod audit;
 mod bulk;
 mod caller;
 mod certificate;
@@ -58,4 +59,5 @@ mod search;
 mod secret;
 mod subject;
 mod subscription;
+mod tlog_tiles;
 mod trust_certificate;

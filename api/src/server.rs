@@ -11,6 +11,7 @@ use crate::auth::Issuers;
 use crate::graphql_over_http::{MediaType, Refusal, graphql};
 use crate::graphql_over_websocket;
 use crate::schema::Schema;
+use crate::tlog_tiles;
 use crate::transport::Transport;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -65,6 +66,7 @@ fn routes(node: Node) -> Router {
     let mut guarded = Router::new()
         .route("/graphql", get(graphql).post(graphql).options(options))
         .route("/graphql/ws", graphql_over_websocket::route(node.transport.sockets))
+        .merge(tlog_tiles::routes())
         .layer(from_fn_with_state(node.clone(), guard));
     if !node.transport.cors_origins.is_empty() {
         guarded = guarded.layer(cors(&node.transport));
@@ -81,7 +83,8 @@ fn routes(node: Node) -> Router {
 }
 
 /// Knows where a request comes from, refuses it where too many do, before anything that costs, and
-/// sees that no answer is kept: it may hold a secret that is shown once.
+/// sees that no answer is kept that does not say that it may be: it may hold a secret that is shown
+/// once.
 async fn guard(
     State(node): State<Node>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -101,7 +104,7 @@ async fn guard(
         }
     };
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_store);
     response
 }
 

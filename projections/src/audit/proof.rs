@@ -8,6 +8,11 @@ use domain::audit::proof::Plan;
 use domain::audit::tree::Hash;
 use sqlx::PgExecutor;
 
+/// The newest head. Refused with `NOT_SEALED_YET` before the first.
+pub async fn newest(db: impl PgExecutor<'_>) -> Result<Sealed> {
+    super::newest(db).await?.ok_or_else(|| not_sealed_yet(""))
+}
+
 /// The first head that covers this position. Refused with `NOT_SEALED_YET`; `field` is what asked for
 /// it.
 pub async fn first_covering(
@@ -20,11 +25,7 @@ pub async fn first_covering(
 
 /// The head of exactly this size. Refused with `NOT_SEALED_YET` where the log is not sealed as far, and
 /// with `CHECKPOINT_NOT_FOUND` where no head of this size was signed: not every size has one.
-pub async fn of_size(
-    db: impl PgExecutor<'_>,
-    size: i64,
-    field: &'static str,
-) -> Result<Sealed> {
+pub async fn of_size(db: impl PgExecutor<'_>, size: i64, field: &'static str) -> Result<Sealed> {
     let head = first_covering(db, size, field).await?;
     if head.size == size {
         return Ok(head);
@@ -37,19 +38,14 @@ pub async fn of_size(
 /// covers it, else the newest. Refused with `NOT_SEALED_YET`.
 pub async fn strongest_covering(db: impl PgExecutor<'_>, position: i64) -> Result<Sealed> {
     let newest = "select max(size) from log_checkpoints where size >= $1";
-    let strongest = format!(
-        "where size = coalesce(({newest} and witnessed_at is not null), ({newest}))"
-    );
+    let strongest =
+        format!("where size = coalesce(({newest} and witnessed_at is not null), ({newest}))");
     let head = sqlx::query_as(&heads(&strongest)).bind(position).fetch_optional(db).await?;
     head.ok_or_else(|| not_sealed_yet("position"))
 }
 
 /// That the event at a position is under this head. Refused with `POSITION_NOT_COVERED`.
-pub async fn inclusion(
-    db: impl PgExecutor<'_>,
-    position: i64,
-    head: &Sealed,
-) -> Result<Vec<Hash>> {
+pub async fn inclusion(db: impl PgExecutor<'_>, position: i64, head: &Sealed) -> Result<Vec<Hash>> {
     let plan = leaf(position).and_then(|index| Plan::inclusion(index, size(head)));
     let plan = plan.ok_or_else(|| {
         let message = "The checkpoint of this size does not cover the position.";
@@ -60,11 +56,7 @@ pub async fn inclusion(
 
 /// That the log under the head `to` begins with all that is under the head `from`. Refused with
 /// `FROM_AFTER_TO`.
-pub async fn consistency(
-    db: impl PgExecutor<'_>,
-    from: &Sealed,
-    to: &Sealed,
-) -> Result<Vec<Hash>> {
+pub async fn consistency(db: impl PgExecutor<'_>, from: &Sealed, to: &Sealed) -> Result<Vec<Hash>> {
     let plan = Plan::consistency(size(from), size(to)).ok_or_else(|| {
         let message = "The first checkpoint is larger than the second.";
         refused(Finding::new("FROM_AFTER_TO", "from", message))
