@@ -21,9 +21,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use client_address::client_address;
 use commands::Commands;
+use projections::audit::standing::{Standing, standing};
 use projections::follower::Row;
 use rate_limit::network;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,16 +128,17 @@ async fn options() -> Response {
 }
 
 /// Ready while events can be appended, read tables are this program's, and the tokens of at least
-/// one issuer can be verified; where the past is served, while it can be read. Followers are shown, and
-/// have no say in it: a node that answers is of use while one of them lags.
+/// one issuer can be verified; where the past is served, while it can be read. Followers and the seal of
+/// the log are shown, and have no say in it: a node that answers is of use while one of them lags.
 async fn readyz(State(node): State<Node>) -> Response {
     let health = *node.commands.store().health().borrow();
-    let followers = projections::follower::all(node.commands.store().pool());
-    let followers = timeout(READ_TIME, followers).await.ok().and_then(Result::ok);
+    let told = timeout(READ_TIME, told(node.commands.store().pool())).await;
+    let told = told.ok().and_then(Result::ok);
     let issuers = node.issuers.states();
     let trusts = issuers.iter().any(|issuer| issuer.usable);
-    let ready = health.ready && followers.is_some() && trusts;
+    let ready = health.ready && told.is_some() && trusts;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (followers, seal) = told.unzip();
     let body = json!({
         "ready": ready,
         "position": health.head.to_string(),
@@ -144,8 +147,14 @@ async fn readyz(State(node): State<Node>) -> Response {
         "asOf": node.commands.past().map(|it| json!({"position": it.position.to_string(), "at": it.at})),
         "issuers": issuers,
         "followers": followers.unwrap_or_default().iter().map(shown).collect::<Vec<_>>(),
+        "seal": seal,
     });
     (status, Json(body)).into_response()
+}
+
+/// What operators are told of all nodes.
+async fn told(pool: &PgPool) -> projections::Result<(Vec<Row>, Standing)> {
+    Ok((projections::follower::all(pool).await?, standing(pool).await?))
 }
 
 fn shown(follower: &Row) -> Value {
