@@ -4,7 +4,6 @@
 //! be read one after the other. A head of size *n* covers positions 1 to *n*; position *p* is leaf
 //! *p* − 1.
 
-pub mod check;
 pub mod proof;
 pub mod standing;
 
