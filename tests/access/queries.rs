@@ -19,9 +19,17 @@ pub const OPEN: [(&str, &str); 7] = [
     ("consentText", "{ version }"),
 ];
 
-/// Not in the tables: what spans nouns, each by an operation of its own (`overviews.rs`), and the
-/// previews of mutations, which are asked beside these.
-pub const APART: [&str; 4] = ["dashboardCounts", "expiringItems", "search", "preview"];
+/// Not in the tables: what spans nouns, each by an operation of its own (`overviews.rs`), the previews of
+/// mutations, which are asked beside these, and the checkpoints of a sealed log, which everybody with a
+/// token gets (`audit/proofs.rs`).
+pub const APART: [&str; 6] = [
+    "dashboardCounts",
+    "expiringItems",
+    "search",
+    "preview",
+    "auditCheckpoint",
+    "auditConsistency",
+];
 
 /// A query.
 #[derive(Debug)]
@@ -103,7 +111,7 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
         UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
-    let Things { credential_partner, credential_request, key, .. } = things;
+    let Things { credential_partner, credential_request, key, event, .. } = things;
     let policy_of = "credentialType: \"euin\"";
     let history = "filter: {noun: \"partner\", id:";
     let lists = ["policies(first: 200)", "policyRequests(first: 200)"];
@@ -187,6 +195,24 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             partner,
         ),
         ("followers", ReadFollower, "followers { name }".into(), "expiry"),
+        (
+            "auditInclusion",
+            ReadHistory,
+            format!("auditInclusion(position: \"{event}\") {{ leafHash }}"),
+            "leafHash",
+        ),
+        (
+            "auditEntry",
+            ReadHistory,
+            format!("auditEntry(position: \"{event}\") {{ entry }}"),
+            partner,
+        ),
+        (
+            "auditBundle",
+            ReadHistory,
+            format!("auditBundle(position: \"{event}\")"),
+            "c2sp.org/tlog-proof",
+        ),
     ];
     let rows = rows.map(|(name, operation, text, shows)| {
         (name, operation, format!("{{ {text} }}"), shows.to_owned())
