@@ -51,7 +51,8 @@ async fn operators_see_how_far_the_log_is_sealed_and_since_when_witnesses_are_mi
 
     let group = audited.market.anything().await.unwrap();
     audited.market.anything().await.unwrap();
-    let at = "select to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') from events";
+    let at =
+        "select to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') from events";
     let at = format!("{at} where position = {}", group.position);
     let at: String = app.installation.database.ask(&at).await;
     let seal = seal_of(app).await;

@@ -74,7 +74,10 @@ async fn a_checkpoint_that_was_kept_is_continued_by_every_later_one() {
     );
     let told = audited.answered(&query, json!({"from": kept.size.to_string()})).await;
     let told = &told["auditConsistency"];
-    assert_eq!((number(&told["from"]["size"]), hash(&told["from"]["root"])), (kept.size, kept.root));
+    assert_eq!(
+        (number(&told["from"]["size"]), hash(&told["from"]["root"])),
+        (kept.size, kept.root)
+    );
     let now = audited.checkpoint().await.checkpoint;
     assert_eq!(number(&told["to"]["size"]), now.size);
     let proof = hashes(&told["hashes"]);
@@ -106,11 +109,17 @@ async fn a_checkpoint_says_what_stands_in_it_and_whether_witnesses_have_seen_it(
     );
     audited.app.installation.database.as_owner(&seen).await;
     let told = audited.answered(&query, json!({})).await["auditCheckpoint"].clone();
-    assert_eq!((&told["witnessed"], told["witnesses"].as_array().unwrap().len()), (&json!(true), 1));
+    assert_eq!(
+        (&told["witnessed"], told["witnesses"].as_array().unwrap().len()),
+        (&json!(true), 1)
+    );
     let seen = &told["witnesses"][0];
     let key = format!("witness.example+{}+", seen["keyId"].as_str().unwrap());
     assert!(witness.verifier().to_string().starts_with(&key));
-    assert_eq!((&seen["name"], &seen["at"]), (&json!("witness.example"), &json!("2026-11-18T11:06:40+00:00")));
+    assert_eq!(
+        (&seen["name"], &seen["at"]),
+        (&json!("witness.example"), &json!("2026-11-18T11:06:40+00:00"))
+    );
 
     audited.market.anything().await.unwrap();
     audited.seal().await;
@@ -139,7 +148,10 @@ async fn what_is_not_sealed_yet_or_has_no_checkpoint_is_told() {
     let bundle = format!("{{ auditBundle(position: \"{head}\") }}");
     assert_eq!(audited.refused(&inclusion(head, "")).await, not_yet("position"));
     assert_eq!(audited.refused(&bundle).await, not_yet("position"));
-    assert_eq!(audited.refused(&inclusion(1, &format!(", size: \"{head}\""))).await, not_yet("size"));
+    assert_eq!(
+        audited.refused(&inclusion(1, &format!(", size: \"{head}\""))).await,
+        not_yet("size")
+    );
     assert_eq!(audited.refused(&consistency(sealed, head)).await, not_yet("to"));
     assert_eq!(audited.refused(&consistency(head, head)).await, not_yet("from"));
     let beyond = format!("{{ auditCheckpoint(size: \"{head}\") {{ size }} }}");
@@ -169,7 +181,8 @@ async fn readable(audited: &Audited, caller: &Caller<'_>) -> Vec<i64> {
         let query = "query($position: Position!) { auditEntry(position: $position) { position }
             auditBundle(position: $position) auditInclusion(position: $position) { index } }";
         let told = caller.asks(query, asked).await;
-        let shown = ["auditEntry", "auditBundle", "auditInclusion"].map(|it| !told.data()[it].is_null());
+        let shown =
+            ["auditEntry", "auditBundle", "auditInclusion"].map(|it| !told.data()[it].is_null());
         assert!(shown.iter().all(|it| *it == shown[0]), "{told:?}");
         seen.extend(shown[0].then_some(position));
     }
@@ -198,7 +211,10 @@ async fn proofs_are_given_of_exactly_what_history_shows() {
     let draft = count(&auditor).await - count(&admin).await;
     assert_eq!(draft, 1, "a request that was never submitted is not for administrators");
     assert!(count(&alice).await > 0 && count(&alice).await < count(&admin).await);
-    assert_eq!(app.policy_manager().asks(ENTRY, json!({"position": "1"})).await.codes(), ["FORBIDDEN"]);
+    assert_eq!(
+        app.policy_manager().asks(ENTRY, json!({"position": "1"})).await.codes(),
+        ["FORBIDDEN"]
+    );
 }
 
 /// The personal data of an entry, as somebody sees it.
@@ -252,7 +268,8 @@ fn hmac(salt: &[u8], text: &str) -> String {
     use std::process::{Command, Stdio};
     let key = format!("hexkey:{}", hex::encode(salt));
     let openssl = ["dgst", "-sha256", "-mac", "hmac", "-binary", "-macopt", &key];
-    let command = Command::new("openssl").args(openssl).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let command =
+        Command::new("openssl").args(openssl).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut running = command.spawn().unwrap();
     running.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     BASE64_STANDARD.encode(running.wait_with_output().unwrap().stdout)
@@ -280,9 +297,8 @@ async fn a_proof_costs_a_statement_for_the_event_one_for_the_head_and_one_for_th
 async fn checkpoints_and_what_lies_between_them_are_for_everybody_with_a_token() {
     let audited = Audited::new().await;
     let from = audited.head().await;
-    let query = format!(
-        "{{ auditCheckpoint {{ note }} auditConsistency(from: \"{from}\") {{ hashes }} }}"
-    );
+    let query =
+        format!("{{ auditCheckpoint {{ note }} auditConsistency(from: \"{from}\") {{ hashes }} }}");
     for role in Role::iter() {
         let told = audited.app.person("somebody", role).asks(&query, json!({})).await;
         assert_eq!(told.codes(), [""; 0], "{role}");
