@@ -16,10 +16,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use commands::Error;
 use domain::actor::Operation;
 use domain::audit::tile::Tile;
-use projections::audit;
+use projections::{Error, audit};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
@@ -110,15 +109,18 @@ async fn asked<T>(
     question: impl Future<Output = projections::Result<T>>,
     correlation_id: &str,
 ) -> Result<T, Refusal> {
-    let answer = node.transport.in_turn(question).await;
-    answer.and_then(|found| found.map_err(Error::from)).map_err(|error| {
-        let status = match error {
-            Error::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::GATEWAY_TIMEOUT,
-        };
-        Refusal::of(status, last_told(error, correlation_id))
-    })
+    match node.transport.in_turn(question).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(Error::Database(problem))) => Err(Refusal::unavailable(&problem)),
+        Ok(Err(fault)) => {
+            let told = last_told(fault, correlation_id);
+            Err(Refusal::of(StatusCode::INTERNAL_SERVER_ERROR, told))
+        }
+        Err(out_of_time) => {
+            let told = last_told(out_of_time, correlation_id);
+            Err(Refusal::of(StatusCode::GATEWAY_TIMEOUT, told))
+        }
+    }
 }
 
 fn not_there() -> Refusal {

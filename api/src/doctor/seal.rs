@@ -26,7 +26,9 @@ impl Examination<'_> {
             self.signature(db, &head, keys).await?;
         }
         match first_change(db).await {
-            Ok(None) => self.sound("seal", format!("positions 1 to {} are what was sealed", head.size)),
+            Ok(None) => {
+                self.sound("seal", format!("positions 1 to {} are what was sealed", head.size));
+            }
             Ok(Some(change)) => {
                 self.wrong("seal", format!("it is not what was sealed: {change}"), CHANGED);
             }
