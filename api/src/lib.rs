@@ -16,11 +16,13 @@ mod extractor;
 pub mod graphql_over_websocket;
 pub mod last_seen;
 pub mod limits;
+pub mod outgoing;
 pub mod rebuild;
 pub mod schema;
 pub mod server;
 pub mod service;
 pub mod transport;
+pub mod witnesses;
 
 mod actions;
 mod api_key;
