@@ -4,20 +4,21 @@
 //! Hashes are base64 (RFC 4648, 4) as in the files of C2SP; positions and sizes count from 1, leaves
 //! from 0, so position *p* is leaf *p* − 1.
 
+mod personal_data;
+
 use crate::caller::caller;
 use crate::errors::{Result, answer};
 use crate::history::Entry;
 use crate::policy_request::without_drafts;
 use crate::scalars::Position;
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Object, SimpleObject};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use chrono::{DateTime, Utc};
 use domain::actor::Operation;
 use domain::audit::note::Note;
 use domain::audit::tlog_proof::TlogProof;
 use domain::audit::tree::Hash;
-use domain::ids::PartnerId;
-use domain::partner::{self, PrivateReference};
+use personal_data::{AuditPersonalData, personal_data};
 use projections::audit::Sealed;
 use projections::audit::proof::{
     consistency, first_covering, inclusion, leaf, newest, of_size, strongest_covering,
@@ -90,7 +91,7 @@ pub struct AuditEntry {
     /// The position of the event.
     position: Position,
     /// What is hashed, exactly: ten lines with line feeds between them and none at the end. They are
-    /// described in `docs/auditor.md`.
+    /// described in `docs/auditing.md`.
     entry: String,
     /// The hash of the entry, base64: SHA-256 of a zero byte and the entry.
     leaf_hash: String,
@@ -98,33 +99,6 @@ pub struct AuditEntry {
     event: Entry,
     /// The personal data that the event commits to and does not hold; null where it commits to none.
     personal_data: Option<AuditPersonalData>,
-}
-
-/// Personal data that an event commits to. It lies beside the log, so that it can be erased while all
-/// proofs hold.
-#[derive(SimpleObject)]
-pub struct AuditPersonalData {
-    /// The name of the row that has it, or had it.
-    reference: ID,
-    /// What the event says of it, base64: the HMAC-SHA-256 of the text under the salt.
-    commitment: String,
-    /// Whether it is shown here.
-    status: Disclosure,
-    /// The salt, base64: the key of the HMAC.
-    salt: Option<String>,
-    /// The data as it was committed to, byte for byte.
-    text: Option<String>,
-}
-
-/// Whether personal data is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum Disclosure {
-    /// It is.
-    Disclosed,
-    /// It is gone, with its salt: nobody can tell any more what it was.
-    Erased,
-    /// It may be there, and the caller may not see it.
-    Withheld,
 }
 
 impl AuditCheckpoint {
@@ -179,46 +153,6 @@ async fn proved(
     let head = answer(ctx, head)?;
     let hashes = answer(ctx, inclusion(pool, position, &head).await)?;
     Ok((head, hashes))
-}
-
-/// What the event commits to, as far as the caller may see it: those who may read all partners, and
-/// those who may see all that is kept of how theirs was reached.
-async fn personal_data(ctx: &Context<'_>, row: &LogRow) -> Result<Option<AuditPersonalData>> {
-    if row.aggregate_type != "partner" {
-        return Ok(None);
-    }
-    let recorded = answer(ctx, row.decode::<partner::Partner>())?;
-    let Some(reference) = recorded.event.private_reference() else { return Ok(None) };
-    let (actor, owner) = (&caller(ctx).request.actor, PartnerId::from(row.aggregate_id.as_str()));
-    let is_own = actor.may(Operation::ExportSubject, caller(ctx).role_at(&owner));
-    if is_own || actor.may_on_any(Operation::ReadPartner) {
-        disclosed(ctx, reference).await.map(Some)
-    } else {
-        Ok(Some(AuditPersonalData::hidden(reference, Disclosure::Withheld)))
-    }
-}
-
-async fn disclosed(ctx: &Context<'_>, reference: &PrivateReference) -> Result<AuditPersonalData> {
-    let wrapping = &caller(ctx).commands.keys().wrapping;
-    let found = answer(ctx, wrapping.disclosed(caller(ctx).pool(), reference.reference).await)?;
-    let Some(found) = found else {
-        return Ok(AuditPersonalData::hidden(reference, Disclosure::Erased));
-    };
-    Ok(AuditPersonalData {
-        salt: Some(BASE64_STANDARD.encode(found.salt)),
-        text: Some(found.text),
-        ..AuditPersonalData::hidden(reference, Disclosure::Disclosed)
-    })
-}
-
-impl AuditPersonalData {
-    fn hidden(
-        PrivateReference { reference, commitment }: &PrivateReference,
-        status: Disclosure,
-    ) -> Self {
-        let (reference, commitment) = (ID::from(reference), commitment.clone());
-        Self { reference, commitment, status, salt: None, text: None }
-    }
 }
 
 /// Questions about the sealed log.

@@ -16,7 +16,8 @@ use domain::audit::note::{Note, Signature};
 use domain::audit::policy::{Policy, Witness};
 use domain::audit::proof::Plan;
 use futures::future::join_all;
-use projections::audit::{Sealed, newest, tiles, unwitnessed_since};
+use projections::audit::standing::standing;
+use projections::audit::{Sealed, newest, tiles};
 use reqwest::{Client, StatusCode};
 use sqlx::PgPool;
 use std::path::{Path, PathBuf};
@@ -127,7 +128,7 @@ impl Witnesses {
             let suffice = self.policy.is_witnessed(&note).map_err(projections::Error::from)?;
             commands.keep_cosignatures(&head, &note, suffice).await?;
         }
-        self.alarm(unwitnessed_since(pool).await?);
+        self.alarm(standing(pool).await?.unwitnessed_since);
         Ok(())
     }
 

@@ -65,6 +65,18 @@ async fn operators_see_how_far_the_log_is_sealed_and_since_when_witnesses_are_mi
 }
 
 #[tokio::test]
+async fn a_log_that_stands_still_lacks_its_witnesses_for_longer_and_longer() {
+    let audited = Audited::new().await;
+    let before = seal_of(&audited.app).await;
+    let still = "update log_checkpoints set signed_at = signed_at - interval '11 min'";
+    audited.app.installation.database.as_owner(still).await;
+    assert!(audited.app.node.sign_again().await.unwrap());
+    let now = seal_of(&audited.app).await;
+    assert_ne!(now["signedAt"], before["signedAt"], "a heartbeat");
+    assert_eq!(now["unwitnessedSince"], before["unwitnessedSince"]);
+}
+
+#[tokio::test]
 async fn without_its_database_a_node_tells_nothing_of_the_seal() {
     let audited = Audited::new().await;
     audited.app.installation.database.forbid_connections().await;

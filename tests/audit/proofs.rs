@@ -243,6 +243,11 @@ async fn an_auditor_shows_that_contact_data_is_what_was_given_until_it_is_erased
     let withheld = personal_data(&app.partner("vera"), &position).await;
     assert_eq!((&withheld["status"], &withheld["text"]), (&json!("WITHHELD"), &Value::Null));
     assert_eq!(personal_data(&app.auditor(), "1").await, Value::Null);
+    let lost = "create table lost as table subject_keys; delete from subject_keys";
+    app.installation.database.as_owner(lost).await;
+    let missing = personal_data(&app.auditor(), &position).await;
+    assert_eq!(missing["status"], json!("MISSING"), "the log does not say that it was erased");
+    app.installation.database.as_owner("insert into subject_keys table lost").await;
 
     let asked = json!({"position": position});
     let kept = audited.answered(BUNDLE, asked.clone()).await["auditBundle"].clone();
