@@ -7,11 +7,9 @@ mod proofs;
 
 use crate::support::actors::Market;
 use crate::support::http::App;
-use crate::support::sealing::{ORIGIN, seals};
+use crate::support::sealing::{ORIGIN, log_keys, seals};
 use crate::support::statements::Statements;
 use domain::audit::policy::{Believed, Policy};
-use domain::audit_log::{self, AuditLog};
-use projections::log::state;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -36,8 +34,8 @@ impl Audited {
     async fn of(app: App) -> Self {
         app.node.adopt_log_key(Some(ORIGIN)).await.unwrap();
         let market = Market::open(&app.node).await;
-        let log: AuditLog = state(app.node.store().pool(), audit_log::ID).await.unwrap();
-        let policy = format!("log {}\nquorum none\n", log.active()[0].key).parse().unwrap();
+        let [key] = log_keys(&app.node).await.try_into().unwrap();
+        let policy = format!("log {key}\nquorum none\n").parse().unwrap();
         let audited = Self { app, market, policy };
         audited.seal().await;
         audited

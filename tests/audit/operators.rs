@@ -11,12 +11,13 @@ async fn seal_of(app: &App) -> Value {
 }
 
 /// The numbers about checkpoints in `/metrics`.
-async fn metrics(app: &App) -> BTreeMap<String, f64> {
+async fn metrics(app: &App) -> BTreeMap<String, String> {
     let text = reqwest::get(app.url("/metrics")).await.unwrap().text().await.unwrap();
     let samples = text.lines().filter_map(|line| line.strip_prefix("pms_checkpoint_"));
     let number = |sample: &str| {
         let (name, value) = sample.split_once(' ').unwrap();
-        (name.to_owned(), value.parse().unwrap())
+        assert!(value.parse::<f64>().unwrap() >= 0.0, "{sample}");
+        (name.to_owned(), value.to_owned())
     };
     samples.map(number).collect()
 }
@@ -29,7 +30,7 @@ async fn before_the_first_seal_the_whole_log_is_behind() {
     assert_eq!((&seal["size"], &seal["lag"]), (&json!(0), &json!(1)));
     assert_eq!((&seal["signedAt"], &seal["age"]), (&Value::Null, &Value::Null));
     let metrics = metrics(&app).await;
-    assert_eq!((metrics["size"], metrics["lag_events"]), (0.0, 1.0));
+    assert_eq!((&*metrics["size"], &*metrics["lag_events"]), ("0", "1"));
     assert!(!metrics.contains_key("age_seconds"), "nothing was signed yet");
 }
 
@@ -47,7 +48,7 @@ async fn operators_see_how_far_the_log_is_sealed_and_since_when_witnesses_are_mi
     app.installation.database.as_owner(witnessed).await;
     let seal = seal_of(app).await;
     assert_eq!((&seal["witnessedSize"], &seal["unwitnessedSince"]), (&json!(head), &Value::Null));
-    assert_eq!(metrics(app).await["unwitnessed_seconds"], 0.0);
+    assert_eq!(metrics(app).await["unwitnessed_seconds"], "0.0");
 
     let group = audited.market.anything().await.unwrap();
     audited.market.anything().await.unwrap();
@@ -58,10 +59,10 @@ async fn operators_see_how_far_the_log_is_sealed_and_since_when_witnesses_are_mi
     let seal = seal_of(app).await;
     assert!(seal["unwitnessedSince"].as_str().unwrap().starts_with(&at), "{seal} {at}");
     let metrics = metrics(app).await;
-    let [size, behind] = [head, 2].map(|number| f64::from(i32::try_from(number).unwrap()));
-    assert_eq!((metrics["size"], metrics["lag_events"]), (size, behind));
+    let size = head.to_string();
+    assert_eq!((&metrics["size"], &*metrics["lag_events"]), (&size, "2"));
     assert_eq!(metrics["witnessed_size"], size);
-    assert!(metrics["unwitnessed_seconds"] >= 0.0 && metrics["age_seconds"] >= 0.0);
+    assert!(metrics.contains_key("age_seconds"));
 }
 
 #[tokio::test]
