@@ -74,11 +74,12 @@ pub fn queries(things: &Things) -> Vec<Query> {
         let list = format!("{{ {many}(first: 200) {{ totalCount nodes {{ id }} }} }}");
         [(one, operation, single, id.clone()), (many, operation, list, id)]
     });
-    let rows = rows.chain(others(things)).map(|(name, operation, text, shows)| {
-        let is_hidden =
-            matches!(operation, Operation::ReadDraftPolicy | Operation::ReadDraftPolicyRequest);
-        Query { name, operation, text, shows, is_hidden }
-    });
+    let rows =
+        rows.chain(others(things)).chain(proofs(things)).map(|(name, operation, text, shows)| {
+            let is_hidden =
+                matches!(operation, Operation::ReadDraftPolicy | Operation::ReadDraftPolicyRequest);
+            Query { name, operation, text, shows, is_hidden }
+        });
     rows.collect()
 }
 
@@ -111,7 +112,7 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
         UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
-    let Things { credential_partner, credential_request, key, event, .. } = things;
+    let Things { credential_partner, credential_request, key, .. } = things;
     let policy_of = "credentialType: \"euin\"";
     let history = "filter: {noun: \"partner\", id:";
     let lists = ["policies(first: 200)", "policyRequests(first: 200)"];
@@ -195,24 +196,6 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             partner,
         ),
         ("followers", ReadFollower, "followers { name }".into(), "expiry"),
-        (
-            "auditInclusion",
-            ReadHistory,
-            format!("auditInclusion(position: \"{event}\") {{ leafHash }}"),
-            "leafHash",
-        ),
-        (
-            "auditEntry",
-            ReadHistory,
-            format!("auditEntry(position: \"{event}\") {{ entry }}"),
-            partner,
-        ),
-        (
-            "auditBundle",
-            ReadHistory,
-            format!("auditBundle(position: \"{event}\")"),
-            "c2sp.org/tlog-proof",
-        ),
     ];
     let rows = rows.map(|(name, operation, text, shows)| {
         (name, operation, format!("{{ {text} }}"), shows.to_owned())
@@ -222,4 +205,19 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
         ("policyRequests", ReadDraftPolicyRequest, requests, draft_request.clone()),
     ];
     rows.into_iter().chain(drafts).collect()
+}
+
+/// What is proved of an event.
+fn proofs(
+    Things { event, partner, .. }: &Things,
+) -> [(&'static str, Operation, String, String); 3] {
+    [
+        ("auditInclusion", "{ leafHash }", "leafHash"),
+        ("auditEntry", "{ entry }", partner),
+        ("auditBundle", "", "c2sp.org/tlog-proof"),
+    ]
+    .map(|(name, fields, shows)| {
+        let text = format!("{{ {name}(position: \"{event}\") {fields} }}");
+        (name, Operation::ReadHistory, text, shows.to_owned())
+    })
 }
