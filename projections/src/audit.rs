@@ -5,10 +5,12 @@
 //! *p* − 1.
 
 mod change;
+mod disclosed;
 pub mod proof;
 pub mod standing;
 
 pub use change::{Change, first_change};
+pub use disclosed::{Disclosed, disclosed};
 
 use crate::log::{COLUMNS, LogRow};
 use crate::{Error, Result};

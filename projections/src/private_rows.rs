@@ -119,19 +119,11 @@ pub(crate) const ORIGIN_IS_KEPT: &str = "e.position >= (select s.position from e
      where s.recorded_at > clock_timestamp() - interval '91 days' \
      order by s.recorded_at, s.position limit 1)";
 
+/// What is sealed in a row.
 #[derive(Serialize, Deserialize)]
-struct Salted {
-    salt: [u8; 32],
-    data: Contact,
-}
-
-/// Personal data with what shows that an event commits to it: its `commitment` is the HMAC-SHA-256 of
-/// the text under the salt.
-pub struct Disclosed {
-    /// The salt.
-    pub salt: [u8; 32],
-    /// The data, byte for byte as it was committed to.
-    pub text: String,
+pub(crate) struct Salted {
+    pub(crate) salt: [u8; 32],
+    pub(crate) data: Contact,
 }
 
 impl WrappingKey {
@@ -160,34 +152,12 @@ impl WrappingKey {
         Ok(Some(SubjectKey { subject: subject.to_owned(), key, wrapped: None }))
     }
 
-    /// The contact data behind references. What was erased is absent.
-    pub async fn contacts(
+    /// What lies behind references, with the salt of its commitment. What was erased is absent.
+    pub(crate) async fn salted(
         &self,
         db: impl PgExecutor<'_>,
         references: &[Uuid],
-    ) -> Result<HashMap<Uuid, Contact>> {
-        let opened = self.opened(db, references).await?;
-        Ok(opened.into_iter().map(|(reference, salted)| (reference, salted.data)).collect())
-    }
-
-    /// What lies behind a reference, with its salt; `None` when it was erased.
-    pub async fn disclosed(
-        &self,
-        db: impl PgExecutor<'_>,
-        reference: Uuid,
-    ) -> Result<Option<Disclosed>> {
-        let opened = self.opened(db, &[reference]).await?.into_iter().next();
-        let disclosed = |(_, Salted { salt, data })| {
-            Ok(Disclosed { salt, text: serde_json::to_string(&data)? })
-        };
-        opened.map(disclosed).transpose()
-    }
-
-    async fn opened(
-        &self,
-        db: impl PgExecutor<'_>,
-        references: &[Uuid],
-    ) -> Result<Vec<(Uuid, Salted)>> {
+    ) -> Result<HashMap<Uuid, Salted>> {
         let rows: Vec<(Uuid, String, Vec<u8>, Vec<u8>)> = sqlx::query_as(
             "select reference, subject, ciphertext, wrapped_key from personal_data \
              join subject_keys using (subject) where reference = any($1)",
@@ -200,6 +170,16 @@ impl WrappingKey {
                 Ok((reference, self.open(reference, &subject, data, wrapped)?))
             })
             .collect()
+    }
+
+    /// The contact data behind references. What was erased is absent.
+    pub async fn contacts(
+        &self,
+        db: impl PgExecutor<'_>,
+        references: &[Uuid],
+    ) -> Result<HashMap<Uuid, Contact>> {
+        let salted = self.salted(db, references).await?;
+        Ok(salted.into_iter().map(|(reference, salted)| (reference, salted.data)).collect())
     }
 
     /// A row of `personal_data` that does not open with this key; `None` when all do.

@@ -18,7 +18,7 @@ const CHECKPOINT: &str = "origin size root note signedAt witnessed witnessedAt \
                           witnesses { name keyId at }";
 const ENTRY: &str = "query($position: Position!) { auditEntry(position: $position) {
     position entry leafHash event { position noun event actor }
-    personalData { reference commitment status salt text } } }";
+    personalData { reference commitment status salt data } } }";
 const BUNDLE: &str = "query($position: Position!) { auditBundle(position: $position) }";
 
 fn hash(text: &Value) -> Hash {
@@ -234,14 +234,14 @@ async fn an_auditor_shows_that_contact_data_is_what_was_given_until_it_is_erased
         let data = personal_data(&caller, &position).await;
         assert_eq!(data["status"], json!("DISCLOSED"));
         let salt = BASE64_STANDARD.decode(data["salt"].as_str().unwrap()).unwrap();
-        let text = data["text"].as_str().unwrap();
+        let text = data["data"].as_str().unwrap();
         let contact: Value = serde_json::from_str(text).unwrap();
         assert!(contact["email_id"].is_string());
         assert_eq!(data["commitment"], json!(hmac(&salt, text)));
         assert_ne!(data["commitment"], json!(hmac(&salt, &text.replace('@', "+"))));
     }
     let withheld = personal_data(&app.partner("vera"), &position).await;
-    assert_eq!((&withheld["status"], &withheld["text"]), (&json!("WITHHELD"), &Value::Null));
+    assert_eq!((&withheld["status"], &withheld["data"]), (&json!("WITHHELD"), &Value::Null));
     assert_eq!(personal_data(&app.auditor(), "1").await, Value::Null);
     let lost = "create table lost as table subject_keys; delete from subject_keys";
     app.installation.database.as_owner(lost).await;
@@ -256,7 +256,7 @@ async fn an_auditor_shows_that_contact_data_is_what_was_given_until_it_is_erased
     for caller in [app.auditor(), app.admin(), app.partner("alice")] {
         let erased = personal_data(&caller, &position).await;
         assert_eq!(erased["status"], json!("ERASED"));
-        assert_eq!((&erased["salt"], &erased["text"]), (&Value::Null, &Value::Null));
+        assert_eq!((&erased["salt"], &erased["data"]), (&Value::Null, &Value::Null));
         assert!(erased["commitment"].is_string(), "it stands in the event");
     }
     audited.seal().await;

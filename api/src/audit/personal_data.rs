@@ -8,6 +8,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use domain::actor::Operation;
 use domain::ids::PartnerId;
 use domain::partner::{Partner, PrivateReference};
+use projections::audit;
 use projections::log::LogRow;
 
 /// Personal data that an event commits to. It lies beside the log, so that it can be erased while all
@@ -16,14 +17,14 @@ use projections::log::LogRow;
 pub struct AuditPersonalData {
     /// The name of the row that has it, or had it.
     reference: ID,
-    /// What the event says of it, base64: the HMAC-SHA-256 of the text under the salt.
+    /// What the event says of it, base64: the HMAC-SHA-256 of the data under the salt.
     commitment: String,
     /// Whether it is shown here.
     status: Disclosure,
     /// The salt, base64: the key of the HMAC.
     salt: Option<String>,
-    /// The data as it was committed to, byte for byte.
-    text: Option<String>,
+    /// The data as it was committed to, byte for byte: JSON.
+    data: Option<String>,
 }
 
 /// Whether personal data is shown.
@@ -46,7 +47,7 @@ impl AuditPersonalData {
         status: Disclosure,
     ) -> Self {
         let (reference, commitment) = (ID::from(reference), commitment.clone());
-        Self { reference, commitment, status, salt: None, text: None }
+        Self { reference, commitment, status, salt: None, data: None }
     }
 }
 
@@ -73,9 +74,9 @@ async fn disclosed(
     row: &LogRow,
     reference: &PrivateReference,
 ) -> Result<AuditPersonalData> {
-    let wrapping = &caller(ctx).commands.keys().wrapping;
-    let found = answer(ctx, wrapping.disclosed(caller(ctx).pool(), reference.reference).await)?;
-    let Some(found) = found else {
+    let (pool, keys) = (caller(ctx).pool(), caller(ctx).commands.keys());
+    let found = audit::disclosed(pool, &keys.wrapping, reference.reference).await;
+    let Some(found) = answer(ctx, found)? else {
         let erased = load::<ErasedAt>(ctx, &row.aggregate_id).await?;
         let is_erased = erased.is_some_and(|ErasedAt(at)| at >= row.recorded_at);
         let status = if is_erased { Disclosure::Erased } else { Disclosure::Missing };
@@ -83,7 +84,7 @@ async fn disclosed(
     };
     Ok(AuditPersonalData {
         salt: Some(BASE64_STANDARD.encode(found.salt)),
-        text: Some(found.text),
+        data: Some(found.data),
         ..AuditPersonalData::hidden(reference, Disclosure::Disclosed)
     })
 }
