@@ -5,6 +5,7 @@
 mod access;
 mod api_key;
 mod as_of;
+mod audit;
 mod backup;
 mod bad_input;
 mod bulk;

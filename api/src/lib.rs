@@ -26,6 +26,7 @@ pub mod witnesses;
 
 mod actions;
 mod api_key;
+mod audit;
 mod bulk;
 mod caller;
 mod certificate;
@@ -60,4 +61,5 @@ mod search;
 mod secret;
 mod subject;
 mod subscription;
+mod tlog_tiles;
 mod trust_certificate;
