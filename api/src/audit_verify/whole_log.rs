@@ -1,0 +1,276 @@
+//! A whole log in a folder: every entry once and in order, however long it is. What is kept meanwhile is
+//! the edge of the tree, a tile, and the last sequence of each stream.
+
+use super::Report;
+use super::disclosures::Disclosures;
+use super::tile_check::TileCheck;
+use crate::log_folder::{CHECKPOINT, CHECKPOINTS, LogFolder, about, read_note};
+use domain::audit::Fault;
+use domain::audit::auditor::Auditor;
+use domain::audit::bundle;
+use domain::audit::checkpoint::Checkpoint;
+use domain::audit::policy::{Believed, Policy};
+use domain::audit::tile::Tile;
+use std::path::PathBuf;
+
+/// A checkpoint that the policy believes.
+#[derive(Clone)]
+struct Head {
+    found: String,
+    believed: Believed,
+    /// Whether the auditor brought it, so that nobody can have made it anew since.
+    kept: bool,
+}
+
+impl Head {
+    fn size(&self) -> u64 {
+        self.believed.checkpoint.size
+    }
+}
+
+/// What lies in the folder, held against its checkpoints and against those that the auditor kept.
+struct WholeLog<'a> {
+    folder: &'a LogFolder,
+    policy: &'a Policy,
+    auditor: Auditor,
+    /// In the order of their sizes; the first ones are behind already.
+    heads: Vec<Head>,
+    behind: usize,
+    /// The largest size of a kept head that the entries gave.
+    kept: u64,
+    /// The sizes of the folder's earlier heads, largest first.
+    earlier: Vec<u64>,
+    earlier_met: u64,
+    earlier_unbelieved: u64,
+    /// Those of the folder, then those of earlier exports.
+    tiles: Vec<TileCheck>,
+    disclosures: Disclosures,
+    report: Report,
+}
+
+/// Verifies a log in a folder. `kept` are checkpoints, or folders with one, from before; `show` gets how
+/// many entries are read of how many.
+pub fn whole_log(
+    folder: &LogFolder,
+    kept: &[PathBuf],
+    policy: &Policy,
+    show: impl FnMut(u64, u64),
+) -> Report {
+    let mut log = WholeLog::open(folder, kept, policy);
+    let Some(target) = log.heads.last().map(Head::size) else { return log.report };
+    if let Err(fault) = log.read(target, show) {
+        log.report.fault(fault);
+    }
+    log.end(target);
+    log.report
+}
+
+impl<'a> WholeLog<'a> {
+    fn open(folder: &'a LogFolder, kept: &[PathBuf], policy: &'a Policy) -> Self {
+        let (mut report, mut heads, mut folders) = (Report::default(), Vec::new(), Vec::new());
+        for path in kept {
+            let (found, kept) = (path.display().to_string(), true);
+            let is_folder = path.is_dir();
+            let note = if is_folder { path.join(CHECKPOINT) } else { path.clone() };
+            match read_note(&note).and_then(|note| policy.check(&note)) {
+                Ok(believed) => {
+                    let head = Head { found, believed, kept };
+                    folders.extend(is_folder.then(|| (LogFolder::at(path), head.clone())));
+                    heads.push(head);
+                }
+                Err(fault) => report.fault(about(found, fault)),
+            }
+        }
+        heads.sort_by_key(|head| std::cmp::Reverse(head.size()));
+        match folder.note(CHECKPOINT).and_then(|note| policy.check(&note)) {
+            Ok(believed) => {
+                heads.push(Head { found: CHECKPOINT.to_owned(), believed, kept: false });
+            }
+            Err(fault) => report.fault(about(CHECKPOINT, fault)),
+        }
+        let named = |head: &Head| (head.found.clone(), head.believed.clone());
+        let mut tiles = vec![TileCheck::of(folder.clone(), heads.iter().map(named).collect())];
+        tiles.extend(folders.iter().map(|(it, head)| TileCheck::of(it.clone(), vec![named(head)])));
+        heads.sort_by_key(Head::size);
+        let mut earlier = folder.sizes();
+        earlier.reverse();
+        let disclosures = Disclosures::of(folder).unwrap_or_else(|fault| {
+            report.fault(fault);
+            Disclosures::default()
+        });
+        Self {
+            folder,
+            policy,
+            auditor: Auditor::default(),
+            heads,
+            behind: 0,
+            kept: 0,
+            earlier,
+            earlier_met: 0,
+            earlier_unbelieved: 0,
+            tiles,
+            disclosures,
+            report,
+        }
+    }
+
+    /// Reads the entries up to `target`, or as far as they go.
+    fn read(&mut self, target: u64, mut show: impl FnMut(u64, u64)) -> Result<(), Fault> {
+        self.meet();
+        for index in 0.. {
+            let Some(tile) = Tile::at(0, index, target) else { break };
+            let Some((file, bytes)) = self.folder.bundle(index)? else { break };
+            let first = index * 256 + 1;
+            let wrong = |position, reason| Fault::WrongEntry { position, reason };
+            let entries = bundle::decode(&bytes);
+            let entries =
+                entries.map_err(|it| wrong(first, format!("{}: {it}", file.bundle_path())))?;
+            for entry in entries.iter().take(tile.width.into()) {
+                self.take(entry)?;
+            }
+            if entries.len() > file.width.into() {
+                let reason = format!("{} holds more entries than it may", file.bundle_path());
+                return Err(wrong(first + u64::from(file.width), reason));
+            }
+            show(self.auditor.size(), target);
+            if entries.len() < tile.width.into() {
+                break;
+            }
+        }
+        if self.auditor.size() == target {
+            return Ok(());
+        }
+        let position = self.auditor.size() + 1;
+        let covering = self.heads.iter().find(|head| head.size() >= position);
+        let (found, size) = covering.map_or(("", 0), |head| (&head.found, head.size()));
+        let reason = format!("the log ends before it, and {found} covers {size} entries");
+        Err(Fault::WrongEntry { position, reason })
+    }
+
+    fn take(&mut self, entry: &[u8]) -> Result<(), Fault> {
+        for (tile, hashes) in self.auditor.add(entry)? {
+            self.compare(tile, &hashes);
+        }
+        if let Err(fault) = self.disclosures.event(self.auditor.size(), entry) {
+            self.report.fault(fault);
+        }
+        self.meet();
+        Ok(())
+    }
+
+    fn compare(&mut self, tile: Tile, hashes: &[u8]) {
+        for tiles in &mut self.tiles {
+            tiles.compare(tile, hashes, &mut self.report);
+        }
+    }
+
+    /// Compares the root with the heads of just this size.
+    fn meet(&mut self) {
+        let size = self.auditor.size();
+        while let Some(head) = self.heads.get(self.behind).filter(|head| head.size() == size) {
+            let head = head.clone();
+            self.behind += 1;
+            self.meet_head(&head);
+        }
+        while self.earlier.last().is_some_and(|earlier| *earlier <= size) {
+            self.earlier.pop();
+            let name = format!("{CHECKPOINTS}/{size}");
+            if let Err(fault) = self.meet_earlier(&name) {
+                self.report.fault(about(name, fault));
+            }
+        }
+    }
+
+    fn meet_head(&mut self, Head { found, believed, kept }: &Head) {
+        let size = believed.checkpoint.size;
+        if self.auditor.root() == believed.checkpoint.root {
+            let text = format!("positions 1 to {size} are what {found} covers: {believed}");
+            self.report.proved.push(text);
+            if *kept {
+                self.kept = size;
+            }
+        } else {
+            let text = format!("positions 1 to {size} are not what {found} covers: {believed}");
+            self.report.fault(Fault::NotProved(text));
+            if size > 0 {
+                self.report.wrong_within(self.kept + 1..=size);
+            }
+        }
+    }
+
+    /// Whoever signed it or not, a head in the folder must be one of this log.
+    fn meet_earlier(&mut self, name: &str) -> Result<(), Fault> {
+        let note = self.folder.note(name)?;
+        let checkpoint: Checkpoint = note.text().parse()?;
+        if checkpoint.size != self.auditor.size() || checkpoint.root != self.auditor.root() {
+            return Err(Fault::NotProved("it is not what the entries give".to_owned()));
+        }
+        match self.policy.check(&note) {
+            Ok(_) => self.earlier_met += 1,
+            Err(_) => self.earlier_unbelieved += 1,
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, target: u64) {
+        for (tile, hashes) in self.auditor.partial_tiles() {
+            self.compare(tile, &hashes);
+        }
+        let mut compared = 0;
+        for (number, tiles) in (0..).zip(&self.tiles) {
+            let files = tiles.end(&mut self.report);
+            compared += if number == 0 { files } else { 0 };
+        }
+        self.tell(target, compared);
+    }
+
+    fn tell(&mut self, target: u64, compared: u64) {
+        let Self { report, auditor, .. } = self;
+        let size = auditor.size();
+        report.proved.push(format!(
+            "{size} entries are events in their one form, each the next of the log and of its stream, \
+             none older than the one before"
+        ));
+        report.proved.push(format!("{compared} files of tiles were held against these entries"));
+        if self.earlier_met > 0 {
+            let text = format!("{} earlier checkpoints are of the same log", self.earlier_met);
+            report.proved.push(text);
+        }
+        let (proved, not_covered) = self.disclosures.told();
+        report.proved.extend(proved);
+        report.not_covered.extend(not_covered);
+        if self.earlier_unbelieved > 0 {
+            report.not_covered.push(format!(
+                "{} earlier checkpoints fit the entries, but the policy does not believe them",
+                self.earlier_unbelieved
+            ));
+        }
+        self.tell_what_is_beyond(target);
+    }
+
+    /// Where the heads end that nobody can have made anew.
+    fn tell_what_is_beyond(&mut self, target: u64) {
+        let kept = self.heads.iter().filter(|head| head.kept).map(Head::size).max();
+        let not_covered = &mut self.report.not_covered;
+        match kept {
+            None => not_covered.push(
+                "no checkpoint that you kept was compared (--checkpoint): who holds the log's key could \
+                 have written all of it anew"
+                    .to_owned(),
+            ),
+            Some(kept) if kept < target => not_covered.push(format!(
+                "positions {} to {target} are covered by the folder's own checkpoint only, by none that \
+                 you kept",
+                kept + 1
+            )),
+            Some(_) => {}
+        }
+        let more = self.folder.bundle(target / 256).is_ok_and(|bundle| {
+            let beyond = Tile::at(0, target / 256, target).map_or(0, |tile| tile.width);
+            bundle.is_some_and(|(file, _)| file.width > beyond)
+        });
+        if more {
+            not_covered.push(format!("entries after position {target}: no checkpoint covers them"));
+        }
+    }
+}
