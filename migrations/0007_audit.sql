@@ -17,6 +17,6 @@ create table log_checkpoints (
 );
 create index on log_checkpoints (size) where witnessed_at is not null;
 
-insert into followers (name) values ('sealing'), ('witnessing');
+insert into followers (name) values ('examination'), ('sealing'), ('witnessing');
 
 grant select, insert, update on log_tiles, log_checkpoints to pms_serve;

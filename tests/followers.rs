@@ -33,7 +33,10 @@ async fn an_operator_sees_how_far_each_is_whether_it_lives_and_what_it_could_not
         let answer = caller.asks(FOLLOWERS, json!({})).await;
         let followers = answer.data()["followers"].as_array().unwrap();
         let names: Vec<&str> = followers.iter().map(|it| it["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["copyist", "expiry", "retention", "sealing", "witnessing"]);
+        assert_eq!(
+            names,
+            ["copyist", "examination", "expiry", "retention", "sealing", "witnessing"]
+        );
         let copyist = &followers[0];
         assert_eq!(copyist["position"], json!((head - 1).to_string()));
         assert_eq!((&copyist["lag"], &copyist["leaseHolder"]), (&json!(1), &json!("here")));

@@ -43,6 +43,7 @@ mod reference;
 mod sbi;
 mod schema_is_current;
 mod schema_is_described;
+mod sealing;
 mod search;
 mod soak;
 mod sockets;

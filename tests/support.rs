@@ -11,7 +11,7 @@ pub mod jwk;
 pub mod oidc_provider;
 pub mod proxy;
 pub mod replication;
-pub mod sealed;
+pub mod sealing;
 pub mod socket;
 pub mod statements;
 pub mod wire;

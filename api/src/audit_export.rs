@@ -8,9 +8,10 @@ use chrono::TimeDelta;
 use clap::Args;
 use domain::audit::bundle;
 use domain::audit::tile::{FULL, Tile};
+use domain::audit_log::{AuditLog, ID};
 use projections::audit::{Sealed, events_of, heads_after, newest, tile};
 use projections::disclosure::disclosures;
-use projections::log::LogRow;
+use projections::log::{LogRow, state};
 use projections::private_rows::WrappingKey;
 use sqlx::PgConnection;
 use std::io::Write as _;
@@ -177,11 +178,13 @@ impl Files<'_> {
     }
 }
 
-/// Prints the newest signed checkpoint; how old it is, on stderr.
+/// Prints the newest signed checkpoint; the keys that sign by now, and how old it is, on stderr.
 pub async fn checkpoint(database: &Database) -> Result<(), Error> {
     let mut db = database.serving().await?;
     let head = newest(&mut db).await?.ok_or(Error::NotSealed)?;
     print!("{}", head.note);
+    let log: AuditLog = state(&mut db, ID).await?;
+    log.active().iter().for_each(|it| eprintln!("key {}", it.key));
     let age = commands::now() - head.signed_at;
     eprintln!("covers positions 1 to {}, signed {} s ago", head.size, age.num_seconds());
     if age > STALE { Err(Error::Stale(age.num_minutes())) } else { Ok(()) }

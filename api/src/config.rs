@@ -47,6 +47,12 @@ pub struct Config {
     /// `PMS_OIDC_PARTNERS_CLAIM`: the claim with partners that he belongs to beside those that the
     /// log knows.
     pub oidc_partners_claim: String,
+    /// `PMS_AUDIT_ORIGIN`: the name under which outsiders know the sealed log, taken at the first start;
+    /// unset: one that is made then.
+    pub audit_origin: Option<String>,
+    /// `PMS_WITNESS_POLICY`: a file in the form of C2SP tlog-policy that names the witnesses of the
+    /// sealed log, where they take checkpoints, and how many have to; unset: none.
+    pub witness_policy: Option<PathBuf>,
     /// `PMS_FOUR_EYES`: whether new roots of trust and the ends of partners and policies need a
     /// second person: `on` or `off`.
     pub four_eyes: FourEyes,
@@ -136,6 +142,8 @@ impl Default for Config {
             oidc_subject_claim: claims.subject,
             oidc_roles_claim: claims.roles,
             oidc_partners_claim: claims.partners,
+            audit_origin: None,
+            witness_policy: None,
             four_eyes: FourEyes::Off,
             proof_of_possession: ProofOfPossession::Off,
             graphiql: None,

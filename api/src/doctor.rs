@@ -10,7 +10,7 @@ use commands::keys::{Keys, KeysError};
 use commands::now;
 use domain::installation::{self, Command, Installation};
 use projections::Error::Unreadable;
-use projections::log::streams;
+use projections::log::state;
 use projections::migrate::is_current;
 use projections::soundness::PROMISES;
 use projections::verify::{Verified, verify};
@@ -191,11 +191,7 @@ impl Examination<'_> {
 
     /// Whether a node with these keys would start, and would open what is kept.
     async fn keys_of_the_log(&mut self, db: &mut PgConnection, keys: &Keys) -> Result<(), Error> {
-        let rows = streams(&mut *db, "installation", &[installation::ID.to_owned()]).await?;
-        let mut known = Installation::default();
-        for row in &rows {
-            known = known.evolve(row.decode::<Installation>()?.event);
-        }
+        let known: Installation = state(&mut *db, installation::ID).await?;
         match known.decide(Command::AdoptKeys(keys.fingerprints.clone())) {
             Ok(_) => self.sound("keys", "they are those of the log"),
             Err(refusal) => {

@@ -16,6 +16,7 @@ use commands::event_store::raise_epoch;
 use commands::keys::Keys;
 use commands::{Commands, now};
 use domain::actor::Role;
+use domain::audit::key::VerifierKey;
 use projections::log::{Extent, Until};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +75,19 @@ enum Command {
     },
     /// Make the next issuing key in the key folder; nodes sign with it once they are started again.
     RotateIssuingKey,
+    /// Make a key that signs the log beside those that do, and start to sign with it.
+    AddLogKey,
+    /// Sign the log no more with a key, once another one has signed beside it for 90 days.
+    RetireLogKey {
+        /// The key, in the form `name+id+base64`.
+        key: VerifierKey,
+    },
+    /// A key that signs the log was stolen: go on under another name with a new key alone.
+    RestartLog {
+        /// The new name.
+        #[arg(long)]
+        origin: String,
+    },
     /// Tell everybody who follows the log that positions have other content: after it was put back.
     RaiseEpoch {
         /// The first such position; by default the next one.
@@ -150,6 +164,28 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
         }
         // main has done it
         Command::Audit { command: Audit::Verify(_) } => {}
+        Command::AddLogKey => {
+            with_commands(config, async |commands| {
+                let key = commands.add_log_key().await.map_err(start_error)?;
+                println!("{key}");
+                Ok(())
+            })
+            .await?;
+        }
+        Command::RetireLogKey { key } => {
+            with_commands(config, async |commands| {
+                commands.retire_log_key(key).await.map_err(start_error)
+            })
+            .await?;
+        }
+        Command::RestartLog { origin } => {
+            with_commands(config, async |commands| {
+                let key = commands.restart_log(&origin).await.map_err(start_error)?;
+                println!("{key}");
+                Ok(())
+            })
+            .await?;
+        }
         Command::Doctor => return doctor(config).await,
         Command::Serve { check_config: true, .. } => println!("the settings make sense"),
         Command::Serve { as_of: Some(until), .. } => serve_as_of(config, until).await?,
@@ -224,6 +260,10 @@ async fn serve(config: &Config) -> Result<(), Error> {
     let put_back = last_seen::keep(LastSeen::file(&config.data_dir), commands.store().clone());
     let expiry = commands.clone();
     tokio::spawn(async move { expiry.watch_expiry().await });
+    let examiner = commands.clone();
+    tokio::spawn(async move { examiner.examine_from_time_to_time().await });
+    let sealer = commands.clone();
+    tokio::spawn(async move { sealer.sealer().run(sealer.store()).await });
     tokio::spawn(async move { commands.forget_what_has_expired().await });
     let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
     tokio::select! {

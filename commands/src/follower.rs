@@ -20,7 +20,7 @@ pub use lease::{Checkpoint, Lease};
 pub use replay::ReplayParked;
 pub use schedule::Schedule;
 
-use crate::event_store::EventStore;
+use crate::event_store::{EventStore, Health};
 use crate::{Error, Result};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -29,6 +29,7 @@ use sqlx::PgConnection;
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -41,6 +42,8 @@ pub struct Follower {
     pub name: &'static str,
     /// What has to stay in order among itself, mostly [`stream`]; `None`: all of it.
     pub key: Option<fn(&LogRow) -> String>,
+    /// How long it rests when nothing is left; `None`: until the node's appender or a [`BEAT`] wakes it.
+    pub pace: Option<Duration>,
     /// What it does when another server has gone on with the log.
     pub at_fork: AtFork,
     /// What it does with events.
@@ -74,15 +77,15 @@ pub enum AtFork {
 pub enum Turn {
     /// Another node has the lease.
     Away,
-    /// There was nothing to do, or it has stopped.
+    /// Nothing is left, or it has stopped.
     Rests,
-    /// Something was done; there may be more.
+    /// There may be more.
     GoesOn,
 }
 
 impl Follower {
-    /// Follows the log, as long as it runs. The node's appender wakes it; a look every [`BEAT`]
-    /// finds what other nodes have written.
+    /// Follows the log, as long as it runs. The node's appender wakes it, unless it has a pace; a look
+    /// every [`BEAT`] finds what other nodes have written.
     pub async fn run(&self, store: &EventStore) {
         let mut lease = Lease::new(self.name, this_node());
         let mut health = store.health();
@@ -92,9 +95,7 @@ impl Follower {
                 Ok(Turn::GoesOn) => reported = false,
                 Ok(Turn::Away | Turn::Rests) => {
                     reported = false;
-                    if let Ok(Err(_)) = timeout(BEAT, health.changed()).await {
-                        sleep(BEAT).await; // the appender has ended
-                    }
+                    self.rest(&mut health).await;
                 }
                 Err(problem) => {
                     if !std::mem::replace(&mut reported, true) {
@@ -104,6 +105,16 @@ impl Follower {
                     sleep(BEAT).await;
                 }
             }
+        }
+    }
+}
+
+impl Follower {
+    async fn rest(&self, health: &mut watch::Receiver<Health>) {
+        if let Some(pace) = self.pace {
+            sleep(pace).await;
+        } else if let Ok(Err(_)) = timeout(BEAT, health.changed()).await {
+            sleep(BEAT).await; // the appender has ended
         }
     }
 }

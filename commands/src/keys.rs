@@ -1,6 +1,10 @@
 //! The keys of an installation: files in the key folder, shared by all nodes, never in the
 //! database. Their fingerprints are told in the log, so that a node with other keys is noticed.
 
+mod log;
+
+pub use log::LogKeys;
+
 use crate::{Error, Result, random};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, hmac};
@@ -28,7 +32,9 @@ pub struct Keys {
     pub wrapping: WrappingKey,
     /// Sign what partners get, oldest first: only the newest one signs.
     issuing: Vec<IssuingKey>,
-    /// Names each key without telling it: SHA-256, lower-case hex.
+    /// Sign the log's checkpoints.
+    pub log: LogKeys,
+    /// Names each key without telling it: SHA-256, lower-case hex; those of the log have names.
     pub fingerprints: installation::Fingerprints,
 }
 
@@ -66,9 +72,25 @@ pub enum KeysError {
     /// A file is not what it should be.
     #[error("{0} does not hold a key of this program")]
     Broken(PathBuf),
+    /// The log is signed with a key that is not here.
+    #[error("{0} lacks a key that signs the log: copy the folder from a node that has it")]
+    LogKeyMissing(PathBuf),
+    /// No name for a log.
+    #[error("the log cannot have this name: {0}")]
+    LogName(String),
     /// No randomness, or a key that cannot be used.
     #[error("a key cannot be made")]
     Unusable,
+}
+
+impl From<KeysError> for Error {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::LogKeyMissing(_) => Self::refused("LOG_KEY_MISSING", "", &error.to_string()),
+            KeysError::LogName(_) => Self::refused("LOG_NAME_INVALID", "", &error.to_string()),
+            other => Self::Fault(other.into()),
+        }
+    }
 }
 
 impl Keys {
@@ -101,6 +123,7 @@ impl Keys {
                 .chain(issuing.iter().enumerate().map(named))
                 .collect(),
             issuing,
+            log: LogKeys::open(folder)?,
         })
     }
 

@@ -4,6 +4,7 @@ mod issued;
 mod unit;
 
 pub mod api_key;
+pub mod audit_log;
 pub mod bootstrap;
 pub mod consent;
 pub mod device;
@@ -23,6 +24,7 @@ pub mod policy_request;
 pub mod proposal;
 pub mod retention;
 pub mod sbi;
+pub mod sealing;
 pub mod subject;
 pub mod trust_certificate;
 

@@ -20,6 +20,7 @@ fn the_docs_tell_every_state_machine() {
         which mutation asks it, and what is read before, stands in `commands/src/<noun>.rs`.\n";
     let machines = [
         crate::installation::tests::machine().table(),
+        crate::audit_log::tests::machine().table(),
         crate::trust_certificate::tests::machine().table(),
         crate::partner::tests::machine().table(),
         crate::person::tests::machine().table(),

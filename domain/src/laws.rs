@@ -2,6 +2,7 @@
 
 use crate::actor::MemberRole;
 use crate::api_key::ApiKey;
+use crate::audit_log::{self, AuditLog};
 use crate::consent::{self, Consent};
 use crate::device::{self, Device, Model, Support};
 use crate::extractor::{self, Configuration, Extractor};
@@ -99,6 +100,7 @@ laws! {
     misp_licenses_obey_the_laws: MispLicense, an_issued_key_command(option::of(a_policy()));
     proposals_obey_the_laws: Proposal, a_proposal_command();
     people_obey_the_laws: Person, a_person_command();
+    the_audit_log_obeys_the_laws: AuditLog, an_audit_log_command();
     consents_obey_the_laws: Consent, a_consent_command();
     oidc_clients_obey_the_laws: OidcClient, an_oidc_client_command();
     sbis_obey_the_laws: Sbi, an_sbi_command();
@@ -147,6 +149,19 @@ fn a_person_command() -> impl Strategy<Value = person::Command> {
         legal_ground: LegalGround::Objection,
         through,
     })
+}
+
+fn an_audit_log_command() -> impl Strategy<Value = audit_log::Command> {
+    use audit_log::Command::*;
+    let key = (prop_oneof![Just("one"), Just("two")], 1..4_u8, 0..400_i32);
+    let key = key.prop_map(|(log, number, day)| audit_log::tests::log_key(log, number, day));
+    let retire = |key: audit_log::LogKey| RetireKey { key: key.key, at: key.since };
+    let restart = |(key, checkpoint)| Restart { key, checkpoint };
+    prop_oneof![
+        key.clone().prop_map(AddKey),
+        key.clone().prop_map(retire),
+        (key, option::of(a_word())).prop_map(restart),
+    ]
 }
 
 fn a_change() -> impl Strategy<Value = partner::Change> {

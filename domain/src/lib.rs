@@ -11,6 +11,7 @@ pub mod aggregate;
 pub mod actor;
 pub mod api_key;
 pub mod audit;
+pub mod audit_log;
 pub mod certificate;
 pub mod consent;
 pub mod defaults;

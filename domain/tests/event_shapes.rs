@@ -6,6 +6,7 @@
 use domain::Decide;
 use domain::aggregate::version;
 use domain::api_key::ApiKey;
+use domain::audit_log::AuditLog;
 use domain::consent::Consent;
 use domain::device::Device;
 use domain::extractor::Extractor;
@@ -136,6 +137,7 @@ fn today() -> Shapes {
         shapes::<Proposal>(),
         shapes::<Consent>(),
         shapes::<Installation>(),
+        shapes::<AuditLog>(),
     ]
     .into_iter()
     .flatten()

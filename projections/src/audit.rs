@@ -4,6 +4,10 @@
 //! be read one after the other. A head of size *n* covers positions 1 to *n*; position *p* is leaf
 //! *p* − 1.
 
+mod change;
+
+pub use change::{Change, first_change};
+
 use crate::log::{COLUMNS, LogRow};
 use crate::{Error, Result};
 use chrono::{DateTime, Utc};

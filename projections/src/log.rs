@@ -170,6 +170,15 @@ pub async fn streams(
     Ok(sqlx::query_as(&sql).bind(aggregate_type).bind(ids).fetch_all(db).await?)
 }
 
+/// What a thing is now, from its events.
+pub async fn state<A: Decide>(db: impl PgExecutor<'_>, id: &str) -> Result<A> {
+    let mut state = A::default();
+    for row in streams(db, A::TYPE, &[id.to_owned()]).await? {
+        state.apply(row.decode::<A>()?.event);
+    }
+    Ok(state)
+}
+
 /// The rows of one stream up to an instant or a position, in order.
 pub async fn stream_until(
     db: impl PgExecutor<'_>,

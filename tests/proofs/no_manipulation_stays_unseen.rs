@@ -4,10 +4,10 @@
 
 mod owner;
 
-use crate::support::actors::{Market, partner, policy_manager};
+use crate::support::actors::{Market, partner};
 use crate::support::commands::Installation;
 use crate::support::database::memory_or_disk;
-use crate::support::sealed::{believing, log_key, seal};
+use crate::support::sealing::seals;
 use api::audit_export::export;
 use api::audit_verify::{Report, Verdict, whole_log};
 use api::log_folder::LogFolder;
@@ -19,41 +19,51 @@ use sqlx::{Connection as _, PgConnection};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// How many events are sealed, and up to where a checkpoint was kept.
+/// About so many events are sealed in the end, and so many when the auditor keeps a checkpoint.
 const SIZE: i64 = 540;
 const KEPT: i64 = 400;
 const MANIPULATIONS: u32 = 1_000;
 
 /// A sealed log, and what an auditor has of it from before.
 struct Sealed {
-    _installation: Installation,
-    policy: Policy,
+    installation: Installation,
+    /// The sizes of its heads, and that of the kept one.
+    heads: Vec<i64>,
+    size: i64,
     entries: Vec<String>,
-    /// An earlier export, with the checkpoint of [`KEPT`] entries.
+    /// An earlier export.
     kept: TempDir,
+    policy: Policy,
 }
 
 /// And the connection of its owner.
 async fn sealed() -> (Sealed, PgConnection) {
     let installation = Installation::new().await;
-    let node = installation.node();
-    let market = Market::open(&node).await;
-    for number in 0.. {
-        let person = partner(&node, &format!("person-{number}"));
-        person.registers(&market.group).await.unwrap();
-        let name = format!("Group {number} of Größe \\ \u{1f511}");
-        let done = policy_manager(&node).creates_group(&name).await.unwrap();
-        if done.position > SIZE {
-            break;
-        }
-    }
     let mut db = PgConnection::connect(installation.database.url()).await.unwrap();
-    let (key, kept) = (log_key(1), folder());
-    seal(&mut db, &key, &[100, 256, 257, KEPT], ::commands::now()).await;
+    let node = installation.sealing_node().await;
+    let market = Market::open(&node).await;
+    let (mut heads, mut names) = (Vec::new(), 0..);
+    let mut grows = async |until| {
+        for name in &mut names {
+            let person = partner(&node, &format!("person-{name}"));
+            person.registers(&market.group).await.unwrap();
+            let name = format!("Group {name} of Größe \\ \u{1f511}");
+            if market.manager.creates_group(&name).await.unwrap().position > until {
+                break;
+            }
+        }
+        heads.push(seals(&node).await.size);
+    };
+    grows(100).await;
+    grows(257).await;
+    grows(KEPT).await;
+    let kept = folder();
     exported(&mut db, kept.path()).await;
-    seal(&mut db, &key, &[100, 256, 257, KEPT, 450, SIZE], ::commands::now()).await;
-    let (policy, entries) = (believing(&key), entries(&mut db).await);
-    (Sealed { _installation: installation, policy, entries, kept }, db)
+    grows(450).await;
+    grows(SIZE).await;
+    let (size, policy) = (heads[2], installation.log_policy().parse().unwrap());
+    let entries = entries(&mut db).await;
+    (Sealed { installation, heads, size, entries, kept, policy }, db)
 }
 
 fn folder() -> TempDir {
@@ -89,8 +99,8 @@ impl Sealed {
         exported(&mut *db, folder.path()).await;
         let wrong = self.first_wrong(&entries(db).await);
         let told = self.verified(folder.path(), self.kept.path().join("checkpoint"));
-        let Some(position) = wrong.filter(|it| *it <= KEPT.unsigned_abs()) else {
-            return beyond(deed, wrong, &told);
+        let Some(position) = wrong.filter(|it| *it <= self.size.unsigned_abs()) else {
+            return self.check_beyond(deed, wrong, &told);
         };
         let named = told.first_wrong.as_ref().is_some_and(|it| it.contains(&position));
         if told.verdict() != Verdict::NotProved || !named {
@@ -102,31 +112,31 @@ impl Sealed {
         }
         Err(format!("position {position} is wrong, but with the earlier export:\n{told}"))
     }
-}
 
-/// What has to be told of a deed that left alone what the kept checkpoint covers.
-fn beyond(deed: Deed, wrong: Option<u64>, told: &Report) -> Result<(), String> {
-    let told_beyond = || {
-        let from = format!("positions {} to", KEPT + 1);
-        told.not_covered.iter().any(|text| text.starts_with(&from))
-    };
-    let right = if deed.spoils_seals() {
-        told.verdict() != Verdict::Proved
-    } else if deed.is_consistent() {
-        told.verdict() == Verdict::Proved
-            && (told_beyond() || deed == Deed::RollBack { size: KEPT })
-    } else {
-        let named = told.first_wrong.clone().zip(wrong).is_some_and(|(it, at)| it.contains(&at));
-        told.verdict() == Verdict::NotProved && named && told_beyond()
-    };
-    if right { Ok(()) } else { Err(format!("first wrong is {wrong:?}, but:\n{told}")) }
+    /// What has to be told of a deed that left alone what the kept checkpoint covers.
+    fn check_beyond(&self, deed: Deed, wrong: Option<u64>, told: &Report) -> Result<(), String> {
+        let from = format!("positions {} to", self.size + 1);
+        let told_beyond = told.not_covered.iter().any(|text| text.starts_with(&from))
+            || deed == Deed::RollBack { size: self.size };
+        let right = if deed.spoils_seals() {
+            told.verdict() != Verdict::Proved
+        } else if deed.is_consistent() {
+            told.verdict() == Verdict::Proved && told_beyond
+        } else {
+            let known = told.first_wrong.clone().zip(wrong);
+            told.verdict() == Verdict::NotProved
+                && known.is_some_and(|(it, at)| it.contains(&at))
+                && told_beyond
+        };
+        if right { Ok(()) } else { Err(format!("first wrong is {wrong:?}, but:\n{told}")) }
+    }
 }
 
 #[tokio::test]
 async fn of_a_thousand_manipulations_each_is_found_that_the_kept_checkpoint_covers() {
     let (sealed, mut db) = sealed().await;
     let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |it| it.parse().unwrap());
-    let mut owner = Owner::new(seed, SIZE);
+    let mut owner = Owner::new(seed, &sealed.heads, sealed.installation.stolen_log_key());
     for number in 0..MANIPULATIONS {
         let mut deeds = db.begin().await.unwrap();
         let deed = owner.acts(&mut deeds).await;

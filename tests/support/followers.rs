@@ -43,7 +43,7 @@ impl Installation {
 /// A copyist whose events stay in order thing by thing.
 pub fn copyist() -> Follower {
     let (key, effect) = (Some(stream as fn(&LogRow) -> String), copying(None));
-    Follower { name: COPYIST, key, at_fork: AtFork::GoBack, effect }
+    Follower { name: COPYIST, key, pace: None, at_fork: AtFork::GoBack, effect }
 }
 
 /// A copyist whose events stay in order, all of them.

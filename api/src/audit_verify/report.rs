@@ -56,11 +56,6 @@ impl Report {
             *known = positions;
         }
     }
-
-    /// Whether the first wrong position is known exactly.
-    pub(super) fn is_exact(&self) -> bool {
-        self.first_wrong.as_ref().is_some_and(|it| it.start() == it.end())
-    }
 }
 
 impl From<Fault> for Report {

@@ -14,26 +14,32 @@ const NAMED: u64 = 5;
 
 /// Tiles in a folder, and the checkpoints that may cover them.
 pub struct TileCheck {
+    name: String,
     folder: LogFolder,
     /// The most trusted one first, with where it was found.
     heads: Vec<(String, Believed)>,
     compared: u64,
+    missing: u64,
     wrong: u64,
 }
 
 impl TileCheck {
     /// The tiles of a folder under these checkpoints.
-    pub fn of(folder: LogFolder, heads: Vec<(String, Believed)>) -> Self {
-        Self { folder, heads, compared: 0, wrong: 0 }
+    pub fn of(name: String, folder: LogFolder, heads: Vec<(String, Believed)>) -> Self {
+        Self { name, folder, heads, compared: 0, missing: 0, wrong: 0 }
     }
 
-    /// Compares all files of a tile with what the entries give. Once the first wrong position is known
-    /// exactly, no later tile tells more.
+    /// Compares all files of a tile with what the entries give; not where an earlier position is known
+    /// to be wrong.
     pub fn compare(&mut self, tile: Tile, ours: &[u8], report: &mut Report) {
-        if report.is_exact() {
+        let before = tile.index.checked_shl(8 * (u32::from(tile.level) + 1)).unwrap_or(u64::MAX);
+        if report.first_wrong.as_ref().is_some_and(|known| *known.end() <= before) {
             return;
         }
-        for file in self.folder.tiles(tile.level, tile.index) {
+        let files = self.folder.tiles(tile.level, tile.index);
+        let is_covered = self.heads.iter().any(|(_, head)| tile.within(head.checkpoint.size));
+        self.missing += u64::from(files.is_empty() && is_covered);
+        for file in files {
             match self.folder.tile(file) {
                 Ok(theirs) => self.compare_file(file, &theirs, ours, report),
                 Err(fault) => report.fault(fault),
@@ -97,12 +103,16 @@ impl TileCheck {
         tiles.authenticate(size, &head.checkpoint.root).is_ok()
     }
 
-    /// How many files were compared; more wrong ones than were named are told.
-    pub fn end(&self, report: &mut Report) -> u64 {
-        if self.wrong > NAMED {
-            let text = format!("{} tiles more are not those of the entries", self.wrong - NAMED);
+    /// Tells how many were compared, and how many wrong ones were not named.
+    pub fn end(&self, report: &mut Report) {
+        let Self { name, compared, missing, wrong, .. } = self;
+        report.proved.push(format!("{compared} files with tiles of {name} were compared"));
+        if *missing > 0 {
+            report.not_covered.push(format!("{missing} tiles are not in {name}"));
+        }
+        if *wrong > NAMED {
+            let text = format!("{} tiles more are not those of the entries", wrong - NAMED);
             report.fault(Fault::NotProved(text));
         }
-        self.compared
     }
 }

@@ -89,8 +89,13 @@ impl<'a> WholeLog<'a> {
             Err(fault) => report.fault(about(CHECKPOINT, fault)),
         }
         let named = |head: &Head| (head.found.clone(), head.believed.clone());
-        let mut tiles = vec![TileCheck::of(folder.clone(), heads.iter().map(named).collect())];
-        tiles.extend(folders.iter().map(|(it, head)| TileCheck::of(it.clone(), vec![named(head)])));
+        let own = heads.iter().map(named).collect();
+        let mut tiles = vec![TileCheck::of("the folder".to_owned(), folder.clone(), own)];
+        tiles.extend(
+            folders
+                .iter()
+                .map(|(it, head)| TileCheck::of(head.found.clone(), it.clone(), vec![named(head)])),
+        );
         heads.sort_by_key(Head::size);
         let mut earlier = folder.sizes();
         earlier.reverse();
@@ -216,22 +221,17 @@ impl<'a> WholeLog<'a> {
         for (tile, hashes) in self.auditor.partial_tiles() {
             self.compare(tile, &hashes);
         }
-        let mut compared = 0;
-        for (number, tiles) in (0..).zip(&self.tiles) {
-            let files = tiles.end(&mut self.report);
-            compared += if number == 0 { files } else { 0 };
-        }
-        self.tell(target, compared);
+        self.tell(target);
     }
 
-    fn tell(&mut self, target: u64, compared: u64) {
+    fn tell(&mut self, target: u64) {
         let Self { report, auditor, .. } = self;
         let size = auditor.size();
         report.proved.push(format!(
             "{size} entries are events in their one form, each the next of the log and of its stream, \
              none older than the one before"
         ));
-        report.proved.push(format!("{compared} files of tiles were held against these entries"));
+        self.tiles.iter().for_each(|tiles| tiles.end(report));
         if self.earlier_met > 0 {
             let text = format!("{} earlier checkpoints are of the same log", self.earlier_met);
             report.proved.push(text);

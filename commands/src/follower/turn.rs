@@ -11,7 +11,7 @@ use std::slice::from_ref;
 use tracing::{error, warn};
 
 /// How many events are worked off in one transaction.
-const BATCH: i64 = 500;
+const BATCH: u16 = 500;
 /// A node that freezes within a transaction gives back what it has locked.
 const GIVE_BACK: &str = "set local idle_in_transaction_session_timeout = '60s'";
 
@@ -47,7 +47,7 @@ impl Follower {
         }
         let mut db = pool.begin().await?;
         db.execute(GIVE_BACK).await?;
-        let events = after(&mut *db, before.position, BATCH).await?;
+        let events = after(&mut *db, before.position, BATCH.into()).await?;
         // Asked after the events were read: what a later epoch wrote is not taken for an earlier one's.
         let (epoch, fork) = forked(&mut db, &before, events.is_empty()).await?;
         let (now, replayed) = match fork {
@@ -64,7 +64,8 @@ impl Follower {
         }
         lease.advance(&mut db, &now).await?;
         db.commit().await?;
-        Ok(Turn::GoesOn)
+        let all_read = fork.is_none() && !replayed && events.len() < BATCH.into();
+        Ok(if all_read { Turn::Rests } else { Turn::GoesOn })
     }
 
     /// Another server has gone on with the log: nothing is done before that is known.
@@ -157,7 +158,7 @@ impl Follower {
     async fn replay(&self, db: &mut PgConnection) -> Result<bool> {
         let keys = parking::asked(db, self.name).await?;
         for key in &keys {
-            for event in &parking::waiting(db, self.name, key, BATCH).await? {
+            for event in &parking::waiting(db, self.name, key, BATCH.into()).await? {
                 if let Some(reason) = self.attempt(db, &[event]).await? {
                     parking::park(&mut *db, self.name, key, reason).await?;
                     break;

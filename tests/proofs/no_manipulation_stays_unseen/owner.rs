@@ -1,9 +1,9 @@
 //! The owner of the database, who switches the triggers off and has stolen the log's key. What he does
 //! follows from a seed.
 
-use crate::support::sealed::{ORIGIN, log_key, seal};
 use domain::audit::checkpoint::Checkpoint;
-use domain::audit::key::SigningKey;
+use domain::audit::key::{Algorithm, SigningKey};
+use domain::audit::tree::Edge;
 use fastrand::Rng;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -74,14 +74,17 @@ impl Deed {
 /// Draws deeds.
 pub struct Owner {
     rng: Rng,
+    /// The sizes of the heads.
+    heads: Vec<i64>,
     size: i64,
     key: SigningKey,
 }
 
 impl Owner {
-    /// The same seed does the same to a log of this size.
-    pub fn new(seed: u64, size: i64) -> Self {
-        Self { rng: Rng::with_seed(seed), size, key: log_key(1) }
+    /// The same seed does the same to a log with heads of these sizes, under this key.
+    pub fn new(seed: u64, heads: &[i64], key: SigningKey) -> Self {
+        let size = heads.last().copied().unwrap();
+        Self { rng: Rng::with_seed(seed), heads: heads.to_vec(), size, key }
     }
 
     /// Does something that PostgreSQL accepts, in a transaction of the caller.
@@ -114,7 +117,7 @@ impl Owner {
                     .choice([Forgery::Bit, Forgery::Root, Forgery::Key, Forgery::Size])
                     .unwrap(),
             ),
-            _ => Deed::RollBack { size: self.rng.choice([100, 256, 257, 400, 450]).unwrap() },
+            _ => Deed::RollBack { size: self.rng.choice(self.heads.clone()).unwrap() },
         }
     }
 
@@ -202,9 +205,8 @@ impl Owner {
 
     /// Everything anew: tiles, and a head of every size that there was.
     async fn seals(&self, db: &mut PgConnection, size: i64) -> u64 {
-        let sizes = [100, 256, 257, 400, 450, size];
-        let sizes: Vec<i64> = sizes.into_iter().filter(|it| *it < size).chain([size]).collect();
-        seal(db, &self.key, &sizes, ::commands::now()).await;
+        let sizes = self.heads.iter().copied().filter(|it| *it < size).chain([size]);
+        seal(db, &self.key, &sizes.collect::<Vec<_>>()).await;
         1
     }
 
@@ -230,15 +232,21 @@ impl Owner {
                 let head = Checkpoint { root: [7; 32], ..head };
                 (size, head.sign(&[&self.key], at).to_string())
             }
-            Forgery::Key => (size, head.sign(&[&log_key(9)], at).to_string()),
+            Forgery::Key => (size, head.sign(&[&self.other_key()], at).to_string()),
             Forgery::Size => {
-                let head = Checkpoint { origin: ORIGIN.to_owned(), size: head.size + 5, ..head };
+                let head = Checkpoint { size: head.size + 5, ..head };
                 (size + 5, head.sign(&[&self.key], at).to_string())
             }
         };
         let sql = "insert into log_checkpoints values ($1, $2, $3) \
                    on conflict (size) do update set note = excluded.note";
         rows(db, sqlx::query(sql).bind(size).bind(note).bind(at)).await
+    }
+
+    /// Another one under the same name.
+    fn other_key(&self) -> SigningKey {
+        let text = SigningKey::text(self.key.verifier().name(), Algorithm::Ed25519, &[9; 32]);
+        SigningKey::from_text(&text.unwrap()).unwrap()
     }
 }
 
@@ -262,4 +270,28 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArgume
 
 async fn rows(db: &mut PgConnection, query: Query<'_>) -> Result<u64, sqlx::Error> {
     Ok(query.execute(db).await?.rows_affected())
+}
+
+/// Throws all seals away and seals the log anew: a head for each of these sizes, and the tiles of the
+/// last.
+async fn seal(db: &mut PgConnection, key: &SigningKey, sizes: &[i64]) {
+    let at = ::commands::now();
+    db.execute("delete from log_tiles; delete from log_checkpoints").await.unwrap();
+    let (mut edge, mut sealed) = (Edge::default(), 0);
+    for size in sizes {
+        let rows = projections::log::after(&mut *db, sealed, size - sealed).await.unwrap();
+        for (tile, hashes) in edge.append(rows.iter().map(|row| row.stored().leaf_hash())) {
+            let sql = "insert into log_tiles values ($1, $2, $3) \
+                       on conflict (level, index) do update set hashes = excluded.hashes";
+            let index = i64::try_from(tile.index).unwrap();
+            let query = sqlx::query(sql).bind(i16::from(tile.level)).bind(index).bind(hashes);
+            query.execute(&mut *db).await.unwrap();
+        }
+        let (origin, size) = (key.verifier().name().to_owned(), edge.size());
+        let note = Checkpoint { origin, size, root: edge.root() }.sign(&[key], at);
+        let sql = "insert into log_checkpoints values ($1, $2, $3)";
+        sealed = i64::try_from(size).unwrap();
+        let query = sqlx::query(sql).bind(sealed).bind(note.to_string()).bind(at);
+        query.execute(&mut *db).await.unwrap();
+    }
 }
