@@ -5,6 +5,8 @@
 mod access;
 mod api_key;
 mod as_of;
+mod audit_files;
+mod audit_verifiers;
 mod backup;
 mod bad_input;
 mod bulk;
