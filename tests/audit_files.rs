@@ -121,7 +121,14 @@ async fn the_program_says_in_words_and_by_its_exit_code_what_a_log_proves() {
     fs::remove_file(audit.at("log/checkpoint")).unwrap();
     let (code, text) = told(&["log"]);
     assert!(code == 2 && text.ends_with("\nUNREADABLE\n"), "{text}");
-    for arguments in [&["verify", "log"][..], &["verify", "log", "--policy", "nowhere"]] {
+    for arguments in [
+        &["verify", "log"][..],
+        &["verify", "log", "--policy", "nowhere"],
+        &["verify", "nowhere", "--policy", "policy"],
+        &["verify", "log", "--policy", "policy", "--entry", "kept"],
+        &["verify", "kept", "--policy", "policy", "--checkpoint", "kept"],
+        &["verify", "log", "--policy", "policy", "--from", "kept"],
+    ] {
         assert_eq!(audit.pms(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }

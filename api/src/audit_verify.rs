@@ -56,6 +56,7 @@ impl Verify {
     fn verified(&self) -> Result<Report, Fault> {
         let policy: Policy =
             read_text(&self.policy)?.parse().map_err(|it| about(self.policy.display(), it))?;
+        self.refuse_what_has_no_use()?;
         match (&self.from, &self.to) {
             (Some(from), Some(to)) => {
                 consistency(&read_note(from)?, &read_note(to)?, &self.path, &policy)
@@ -73,5 +74,15 @@ impl Verify {
                 one_entry(&read_text(&self.path)?, entry, &policy)
             }
         }
+    }
+
+    /// A checkpoint that nobody looks at must not seem to have been held against anything.
+    fn refuse_what_has_no_use(&self) -> Result<(), Fault> {
+        let unused = match self.path.is_dir() {
+            true if self.entry.is_some() => "--entry is for a tlog-proof, not for a folder",
+            false if !self.checkpoint.is_empty() => "--checkpoint is for a folder",
+            _ => return Ok(()),
+        };
+        Err(Fault::Unreadable(unused.to_owned()))
     }
 }
