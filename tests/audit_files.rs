@@ -142,7 +142,7 @@ async fn verifying_needs_neither_settings_nor_a_database() {
     pms.args(["audit", "verify", "log", "--policy", "policy"]).current_dir(audit.home.path());
     pms.env("DATABASE_URL", "nonsense").env("PMS_LISTEN", "nonsense").env("PMS_NONSENSE", "1");
     audit.installation.database.forbid_connections().await;
-    assert_eq!(pms.status().unwrap().code(), Some(0));
+    assert_eq!(pms.output().unwrap().status.code(), Some(0));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! the realm that Keycloak starts with.
 
 use crate::support::oidc_provider::OidcProvider;
-use api::auth::discovery::{self, Error, fetch_keys};
+use api::auth::discovery::{Error, fetch_keys};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -34,7 +34,7 @@ async fn discovered(document: impl FnOnce(&str) -> Value, keys: Router) -> Resul
 }
 
 async fn asked(issuer: &str) -> Result<usize, Error> {
-    let client = discovery::client(Duration::from_secs(1)).unwrap();
+    let client = api::outgoing::client(Duration::from_secs(1)).unwrap();
     fetch_keys(&client, issuer).await.map(|fetched| fetched.keys.len())
 }
 

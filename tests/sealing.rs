@@ -4,19 +4,13 @@
 use crate::support::actors::Market;
 use crate::support::commands::Installation;
 use crate::support::database::TestDatabase;
-use crate::support::sealing::{ORIGIN, seals, stopped};
+use crate::support::sealing::{ORIGIN, log_keys, seals, stopped};
 use ::commands::Commands;
 use domain::audit::auditor::Auditor;
 use domain::audit::key::VerifierKey;
 use domain::audit::proof::{Plan, verify_consistency};
-use domain::audit_log::{AuditLog, ID};
 use projections::audit::{Sealed, first_change, heads_after, tiles};
-use projections::log::{after, state};
-
-async fn keys(node: &Commands) -> Vec<VerifierKey> {
-    let log: AuditLog = state(node.store().pool(), ID).await.unwrap();
-    log.active().iter().map(|it| it.key.clone()).collect()
-}
+use projections::log::after;
 
 fn signed_by(head: &Sealed, key: &VerifierKey) -> bool {
     head.note().unwrap().signature_of(key).unwrap().is_some()
@@ -55,7 +49,7 @@ async fn every_event_is_under_a_signed_head() {
     let checkpoint = head.checkpoint().unwrap();
     assert_eq!((checkpoint.size, checkpoint.root), (auditor.size(), auditor.root()));
     assert_eq!(checkpoint.origin, ORIGIN);
-    let [key] = keys(&node).await.try_into().unwrap();
+    let [key] = log_keys(&node).await.try_into().unwrap();
     assert!(signed_by(&head, &key));
     assert_eq!(first_difference(&node).await, None);
     assert_eq!(node.examine().await.unwrap(), None);

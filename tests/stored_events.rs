@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use domain::actor::MemberRole;
 use domain::api_key::ApiKey;
+use domain::audit_log::{self, AuditLog, LogKey};
 use domain::consent::{self, Consent};
 use domain::device::{self, Device, Model};
 use domain::extractor::{self, Configuration, Extractor};
@@ -93,6 +94,17 @@ fn every_event_of_a_person_is_kept() {
         legal_ground: LegalGround::Objection,
         through: 41,
     }]);
+}
+
+#[test]
+fn every_event_of_the_audit_log_is_kept() {
+    let key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    let log_key = || LogKey { key: key.parse().unwrap(), since: instant() };
+    are_kept::<AuditLog>(vec![
+        audit_log::Event::KeyAdded(log_key()),
+        audit_log::Event::KeyRetired { key: key.parse().unwrap() },
+        audit_log::Event::Restarted { key: log_key(), checkpoint: Some("a note\n".to_owned()) },
+    ]);
 }
 
 fn private() -> PrivateReference {
@@ -422,6 +434,7 @@ fn no_kind_of_event_that_was_ever_stored_is_forgotten() {
     let known = [
         names::<Partner>(),
         names::<Installation>(),
+        names::<AuditLog>(),
         names::<Person>(),
         names::<TrustCertificate>(),
         names::<PolicyGroup>(),

@@ -18,6 +18,7 @@ pub mod socket;
 pub mod statements;
 pub mod wire;
 pub mod wishes;
+pub mod witness;
 
 use std::time::{Duration, Instant};
 

@@ -92,7 +92,7 @@ pub struct IssuerState {
 impl Issuers {
     /// Issuers in other houses. Their keys are fetched when they are needed.
     pub fn external(settings: &[IssuerSettings], times: &Times) -> Result<Self, discovery::Error> {
-        let client = discovery::client(times.patience)?;
+        let client = crate::outgoing::client(times.patience).map_err(discovery::Error::from)?;
         let issuer = |of| ExternalIssuer::new(of, settings, client.clone(), times.clone());
         Ok(Self::External(settings.iter().map(issuer).collect()))
     }

@@ -19,12 +19,14 @@ pub mod graphql_over_websocket;
 pub mod last_seen;
 pub mod limits;
 pub mod log_folder;
+pub mod outgoing;
 mod progress;
 pub mod rebuild;
 pub mod schema;
 pub mod server;
 pub mod service;
 pub mod transport;
+pub mod witnesses;
 
 mod actions;
 mod api_key;

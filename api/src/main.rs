@@ -11,6 +11,7 @@ use api::errors::chain;
 use api::last_seen::{self, LastSeen};
 use api::server::Node;
 use api::service::{Database, Error, commands, development_issuer, issuers, start_error};
+use api::witnesses::{self, Witnesses};
 use clap::{Parser, Subcommand};
 use commands::event_store::raise_epoch;
 use commands::keys::Keys;
@@ -174,7 +175,7 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
         }
         Command::RetireLogKey { key } => {
             with_commands(config, async |commands| {
-                commands.retire_log_key(key).await.map_err(start_error)
+                commands.retire_log_key(key, now()).await.map_err(start_error)
             })
             .await?;
         }
@@ -262,6 +263,8 @@ async fn serve(config: &Config) -> Result<(), Error> {
     tokio::spawn(async move { expiry.watch_expiry().await });
     let examiner = commands.clone();
     tokio::spawn(async move { examiner.examine_from_time_to_time().await });
+    let witnesses = config.witness_policy.as_deref().map(Witnesses::open).transpose()?;
+    tokio::spawn(witnesses::watch(commands.clone(), witnesses));
     let sealer = commands.clone();
     tokio::spawn(async move { sealer.sealer().run(sealer.store()).await });
     tokio::spawn(async move { commands.forget_what_has_expired().await });

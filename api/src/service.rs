@@ -7,6 +7,7 @@ use crate::embedded_postgres::{self, Server, Settings, find_binaries};
 use crate::errors::chain;
 use crate::last_seen::{LastSeen, recognise};
 use crate::limits::QUERY_TIME;
+use crate::witnesses;
 use commands::Commands;
 use commands::event_store::{EventStore, Limits};
 use commands::keys::{Keys, KeysError};
@@ -46,6 +47,9 @@ pub enum Error {
     /// Nobody can be asked for the issuers' keys.
     #[error("issuers cannot be asked for their keys")]
     Issuers(#[from] discovery::Error),
+    /// Nobody can be asked to witness the log.
+    #[error(transparent)]
+    Witnesses(#[from] witnesses::Error),
     /// Whoever could make tokens here would be anybody.
     #[error("PMS_OIDC_ISSUER is set: tokens come from there, and there is no development issuer")]
     NoDevelopmentIssuer,

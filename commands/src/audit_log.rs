@@ -2,6 +2,7 @@
 
 use crate::event_store::StreamId;
 use crate::{Commands, Error, Request, Result, input, now, random};
+use chrono::{DateTime, Utc};
 use domain::actor::Actor;
 use domain::audit::key::VerifierKey;
 use domain::audit_log::{AuditLog, Command, ID, LogKey};
@@ -35,14 +36,15 @@ impl Commands {
     pub async fn add_log_key(&self) -> Result<VerifierKey> {
         let log: AuditLog = state(self.store().pool(), ID).await?;
         let Some(first) = log.active().first() else { return Err(not_signed()) };
+        self.keys().log.signing(log.active())?; // a folder that lacks one gets no other in its place
         let key = self.keys().log.next(first.key.name())?;
         let command = Command::AddKey(LogKey { key: key.clone(), since: now() });
         self.change_log_keys(command).await.map(|()| key)
     }
 
     /// Signs no more with a key that another one has replaced.
-    pub async fn retire_log_key(&self, key: VerifierKey) -> Result<()> {
-        self.change_log_keys(Command::RetireKey { key, at: now() }).await
+    pub async fn retire_log_key(&self, key: VerifierKey, at: DateTime<Utc>) -> Result<()> {
+        self.change_log_keys(Command::RetireKey { key, at }).await
     }
 
     /// Goes on under another name with a new key, because one that signs was stolen. The newest

@@ -4,6 +4,7 @@
 //! of the same size. Before anything is added, the tree's right edge is rebuilt from the stored tiles
 //! and compared with the last head that was signed: on a log that was changed nothing is signed.
 
+mod cosignatures;
 mod examination;
 mod heartbeat;
 

@@ -57,6 +57,15 @@ pub async fn newest_witnessed(db: impl PgExecutor<'_>) -> Result<Option<Sealed>>
     Ok(sqlx::query_as(&newest).fetch_optional(db).await?)
 }
 
+/// Since when heads wait for witnesses: when the first was signed after the last that enough of them have
+/// seen; `None` when none waits.
+pub async fn unwitnessed_since(db: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>> {
+    let sql = "select signed_at from log_checkpoints where size > coalesce( \
+                 (select max(size) from log_checkpoints where witnessed_at is not null), 0) \
+               order by size limit 1";
+    Ok(sqlx::query_scalar(sql).fetch_optional(db).await?)
+}
+
 /// The first head that covers this position, which is the one of this size where there is one.
 pub async fn covering(db: impl PgExecutor<'_>, position: i64) -> Result<Option<Sealed>> {
     let covering = heads("where size >= $1 order by size limit 1");

@@ -6,21 +6,16 @@
 //! run are what counts: both share the machine and its disk.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark talks and may fail")]
 
+#[path = "support/appending.rs"]
+mod appending;
 mod support;
 
 use api::embedded_postgres::{Server, Settings, find_binaries};
-use commands::event_store::{EventStore, Limits};
-use commands::keys::Keys;
-use commands::policy_group::CreatePolicyGroup;
-use commands::{Commands, Request};
-use domain::actor::Actor;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use appending::{commands, work};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::str::FromStr as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{open_to_all, percentile};
 
@@ -52,7 +47,9 @@ async fn main() {
 
     println!("clients | pms commands/s  p50 ms  p99 ms | pgbench tx/s  p50 ms  p99 ms | ratio");
     for clients in CLIENTS {
-        let ours = run(&commands, clients).await;
+        let begin = Instant::now();
+        let ours =
+            Measured::of(work(&commands, clients, TIME).await, begin.elapsed().as_secs_f64());
         let payload: String = sqlx::query_scalar("select payload::text from events limit 1")
             .fetch_one(&mut owner)
             .await
@@ -73,15 +70,6 @@ async fn main() {
     server.stop(GRACE).unwrap();
 }
 
-async fn commands(url: &str, folder: &Path) -> Commands {
-    let options = PgConnectOptions::from_str(url).unwrap().options([("role", "pms_serve")]);
-    let options = projections::reading(options, projections::READ);
-    let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
-    let pool = pool.connect_with(options.clone()).await.unwrap();
-    let store = EventStore::start(pool, options, Limits::default());
-    Commands::new(store, Arc::new(Keys::open(&folder.join("keys"), true).unwrap()))
-}
-
 /// What was measured: per second, and latencies in milliseconds.
 struct Measured {
     rate: f64,
@@ -96,33 +84,6 @@ impl Measured {
         let count = u32::try_from(latencies.len()).unwrap();
         Self { rate: f64::from(count) / time, p50: at(50), p99: at(99) }
     }
-}
-
-/// Every client creates policy groups, one after the other: each is a stream of its own with one
-/// event, one claimed name and one read row.
-async fn run(commands: &Commands, clients: usize) -> Measured {
-    let begin = Instant::now();
-    let client = |_| {
-        let commands = commands.clone();
-        tokio::spawn(async move {
-            let mut latencies = Vec::new();
-            while begin.elapsed() < TIME {
-                let start = Instant::now();
-                let input = CreatePolicyGroup {
-                    name: commands::new_id().to_string(),
-                    description: "A group of the benchmark".to_owned(),
-                    idempotency_key: None,
-                };
-                let request = Request::new(Actor::system());
-                commands.create_policy_group(&request, &input).await.unwrap();
-                latencies.push(start.elapsed().as_secs_f64() * 1000.0);
-            }
-            latencies
-        })
-    };
-    let all = futures::future::join_all((0..clients).map(client)).await;
-    let latencies = all.into_iter().flat_map(Result::unwrap).collect();
-    Measured::of(latencies, begin.elapsed().as_secs_f64())
 }
 
 fn pgbench(bin_dir: &Path, url: &str, folder: &Path, clients: usize, payload: &str) -> Measured {

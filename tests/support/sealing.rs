@@ -3,8 +3,10 @@
 use super::commands::Installation;
 use ::commands::Commands;
 use ::commands::follower::{Lease, Turn};
-use domain::audit::key::SigningKey;
+use domain::audit::key::{SigningKey, VerifierKey};
+use domain::audit_log::{AuditLog, ID};
 use projections::audit::{Sealed, newest};
+use projections::log::state;
 
 /// The name of the log.
 pub const ORIGIN: &str = "audit.example.org/events";
@@ -37,6 +39,12 @@ pub async fn seals(node: &Commands) -> Sealed {
     let (sealer, mut lease) = (node.sealer(), Lease::new("sealing", "a node"));
     while sealer.turn(pool, &mut lease).await.unwrap() == Turn::GoesOn {}
     newest(pool).await.unwrap().unwrap()
+}
+
+/// The keys that sign the log of a node, oldest first.
+pub async fn log_keys(node: &Commands) -> Vec<VerifierKey> {
+    let log: AuditLog = state(node.store().pool(), ID).await.unwrap();
+    log.active().iter().map(|it| it.key.clone()).collect()
 }
 
 /// Why sealing does not go on.

@@ -251,8 +251,10 @@ impl<'a> WholeLog<'a> {
     /// Where the heads end that nobody can have made anew.
     fn tell_what_is_beyond(&mut self, target: u64) {
         let kept = self.heads.iter().filter(|head| head.kept).map(Head::size).max();
+        let is_witnessed = self.heads.iter().any(|head| !head.believed.witnesses.is_empty());
         let not_covered = &mut self.report.not_covered;
         match kept {
+            None if is_witnessed => {}
             None => not_covered.push(
                 "no checkpoint that you kept was compared (--checkpoint): who holds the log's key could \
                  have written all of it anew"

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn keys_that_cannot_be_fetched_again_are_believed_for_an_hour() {
-        let client = discovery::client(Duration::from_secs(5)).unwrap();
+        let client = crate::outgoing::client(Duration::from_secs(5)).unwrap();
         let set = KeySet::new("https://id.example".to_owned(), client, Times::default());
         assert!(!set.is_usable());
         for (minutes, usable) in [(0, true), (59, true), (60, false)] {

@@ -5,7 +5,7 @@
 //! `bank:`. A TOML list holds such texts, or tables with everything that can differ.
 
 use super::claims::ClaimNames;
-use super::discovery::is_secure;
+use crate::outgoing::is_secure;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;

@@ -79,13 +79,23 @@ impl Policy {
             return Err(not_proved(format!("no key of the policy signs for the log {origin:?}")));
         }
         let witnesses = self.cosigned(note)?;
-        if self.is_quorum(witnesses.iter().map(|(name, _)| name.as_str()).collect()) {
+        if self.suffice(&witnesses) {
             return Ok(Believed { checkpoint, witnesses });
         }
         let seen = witnesses.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
         let seen = if seen.is_empty() { "nobody" } else { &seen };
         let quorum = &self.quorum;
         Err(not_proved(format!("the quorum {quorum} is not reached: cosigned by {seen}")))
+    }
+
+    /// Whether enough witnesses have seen a note, whoever signed it. A wrong signature of one of them is
+    /// an error.
+    pub fn is_witnessed(&self, note: &Note) -> Result<bool, Fault> {
+        Ok(self.suffice(&self.cosigned(note)?))
+    }
+
+    fn suffice(&self, witnesses: &[(String, DateTime<Utc>)]) -> bool {
+        self.is_quorum(witnesses.iter().map(|(name, _)| name.as_str()).collect())
     }
 
     fn cosigned(&self, note: &Note) -> Result<Vec<(String, DateTime<Utc>)>, Fault> {
