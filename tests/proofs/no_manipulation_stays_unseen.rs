@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// About so many events are sealed in the end, and so many when the auditor keeps a checkpoint.
-const SIZE: i64 = 400;
-const KEPT: i64 = 300;
+const SIZE: i64 = 330;
+const KEPT: i64 = 280;
 const MANIPULATIONS: u32 = 1_000;
 
 /// A sealed log, and what an auditor has of it from before.
@@ -58,7 +58,7 @@ async fn sealed() -> (Sealed, PgConnection) {
     grows(KEPT).await;
     let kept = folder();
     exported(&mut db, kept.path()).await;
-    grows(350).await;
+    grows(300).await;
     grows(SIZE).await;
     let (size, policy) = (heads[2], installation.log_policy().parse().unwrap());
     let entries = entries(&mut db).await;
