@@ -15,7 +15,7 @@ use domain::audit::policy::Policy;
 use domain::audit::proof::Plan;
 use domain::subject::SubjectKind;
 use projections::audit::{heads_after, newest, tiles};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -355,4 +355,19 @@ async fn disclosed_data_that_was_exchanged_or_is_held_back_is_told() {
          tells of no erasure"
     );
     assert!(says(&report.not_covered, &held_back), "{report}");
+}
+
+/// As docs/auditing.md has it.
+#[tokio::test]
+async fn psql_computes_the_root_of_the_checkpoint() {
+    let mut audit = Audit::new().await;
+    let head = newest(&mut audit.db).await.unwrap().unwrap();
+    let docs = include_str!("../docs/auditing.md");
+    let (_, sql) = docs.split_once("```sql\ncreate temp table tree").unwrap();
+    let (sql, _) = sql.split_once("select encode(hash, 'base64') from tree").unwrap();
+    let sql = format!("create temp table tree{}", sql.replace("1000", &head.size.to_string()));
+    audit.db.execute(&*sql).await.unwrap();
+    let root = sqlx::query_scalar("select encode(hash, 'base64') from tree");
+    let root: String = root.fetch_one(&mut audit.db).await.unwrap();
+    assert_eq!(root, base64(&head.checkpoint().unwrap().root));
 }

@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use std::path::Path;
 
 /// A node seals what people do, while they do it; then the log is exported. Beside the folder's files:
-/// the `vkey` of the log, each head, some entries with their `tlog-proof` (and one `bundle` with both), and the body of
+/// the `vkey` of the log, each head, some entries with their `tlog-proof` (and each time a `bundle` with both), and the body of
 /// `add-checkpoint` from each head to each later one.
 #[tokio::test]
 #[ignore = "needs AUDIT_FILES, a folder; tests/verifiers/run sets it"]
@@ -37,7 +37,7 @@ async fn write_files_of_a_real_log() {
     assert_eq!(heads.last().map(|it| it.size), Some(newest.size));
     for position in [1, 2, 256, 257, newest.size / 2, newest.size] {
         let mut proof = proof_of(&mut db, position).await;
-        write("bundle".to_owned(), proof.to_string().as_bytes());
+        write(format!("{position}.bundle"), proof.to_string().as_bytes());
         let (size, entry) = (newest.size, proof.extra.take().unwrap());
         write(format!("{size}-{position}.tlog-proof"), proof.to_string().as_bytes());
         write(format!("{size}-{position}.entry"), &entry);

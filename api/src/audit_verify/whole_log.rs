@@ -42,6 +42,8 @@ struct WholeLog<'a> {
     earlier: Vec<u64>,
     earlier_met: u64,
     earlier_unbelieved: u64,
+    /// Only the first is named.
+    earlier_wrong: u64,
     /// Those of the folder, then those of earlier exports.
     tiles: Vec<TileCheck>,
     disclosures: Disclosures,
@@ -113,6 +115,7 @@ impl<'a> WholeLog<'a> {
             earlier,
             earlier_met: 0,
             earlier_unbelieved: 0,
+            earlier_wrong: 0,
             tiles,
             disclosures,
             report,
@@ -181,7 +184,10 @@ impl<'a> WholeLog<'a> {
             self.earlier.pop();
             let name = format!("{CHECKPOINTS}/{size}");
             if let Err(fault) = self.meet_earlier(&name) {
-                self.report.fault(about(name, fault));
+                self.earlier_wrong += 1;
+                if self.earlier_wrong == 1 {
+                    self.report.fault(about(name, fault));
+                }
             }
         }
     }
@@ -235,6 +241,10 @@ impl<'a> WholeLog<'a> {
         if self.earlier_met > 0 {
             let text = format!("{} earlier checkpoints are of the same log", self.earlier_met);
             report.proved.push(text);
+        }
+        if self.earlier_wrong > 1 {
+            let text = format!("{} earlier checkpoints more are wrong", self.earlier_wrong - 1);
+            report.fault(Fault::NotProved(text));
         }
         let (proved, not_covered) = self.disclosures.told();
         report.proved.extend(proved);
