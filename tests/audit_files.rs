@@ -10,6 +10,7 @@ use ::commands::keys::Keys;
 use api::audit_export::{Exported, export};
 use api::audit_verify::{Report, Verdict, consistency, one_entry, whole_log};
 use api::log_folder::LogFolder;
+use api::service::Error;
 use domain::audit::note::Note;
 use domain::audit::policy::Policy;
 use domain::audit::proof::Plan;
@@ -181,6 +182,23 @@ async fn an_export_that_was_broken_off_claims_nothing_that_it_lacks() {
     fs::remove_file(audit.at("new/tile/entries/000")).unwrap();
     assert_eq!(audit.exports("new").await.written, 2);
     is_proved(&audit.verifies("new", &[]));
+}
+
+#[tokio::test]
+async fn an_export_is_not_overwritten_by_a_log_that_does_not_continue_it() {
+    let mut audit = Audit::new().await;
+    audit.exports("log").await;
+    let kept = fs::read(audit.at("log/checkpoint")).unwrap();
+    for meddling in [
+        "update log_tiles set hashes = overlay(hashes placing '\\x0000000000000000' from 9) where index = 1",
+        "delete from log_checkpoints where size > 20",
+    ] {
+        audit.installation.database.as_owner(meddling).await;
+        let folder = LogFolder::at(audit.at("log"));
+        let refused = export(&mut audit.db, &folder, None, |_, _| {}).await.unwrap_err();
+        assert!(matches!(refused, Error::FolderOfOtherLog(_)), "{meddling}: {refused}");
+        assert_eq!(fs::read(audit.at("log/checkpoint")).unwrap(), kept);
+    }
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@ use crate::service::{Database, Error};
 use chrono::TimeDelta;
 use clap::Args;
 use domain::audit::bundle;
+use domain::audit::checkpoint::Checkpoint;
 use domain::audit::tile::{FULL, Tile};
+use domain::audit::tree::Edge;
 use domain::audit_log::{AuditLog, ID};
-use projections::audit::{Sealed, events_of, heads_after, newest, tile};
+use projections::audit::{Sealed, events_of, heads_after, newest, tile, tiles};
 use projections::disclosure::disclosures;
 use projections::log::{LogRow, state};
 use projections::private_rows::WrappingKey;
@@ -70,6 +72,7 @@ pub async fn export(
     mut show: impl FnMut(u64, u64),
 ) -> Result<Exported, Error> {
     let head = newest(&mut *db).await?.ok_or(Error::NotSealed)?;
+    refuse_other_log(db, folder, head.size.unsigned_abs()).await?;
     let mut export = Files { folder, exported: Exported::default() };
     let size = head.size.unsigned_abs();
     export.exported.size = size;
@@ -88,6 +91,24 @@ pub async fn export(
     folder.sync()?;
     folder.write(CHECKPOINT, head.note.as_bytes())?;
     Ok(export.exported)
+}
+
+/// What was exported before is evidence: a log that does not continue it goes elsewhere.
+async fn refuse_other_log(
+    db: &mut PgConnection,
+    folder: &LogFolder,
+    size: u64,
+) -> Result<(), Error> {
+    if !folder.has(CHECKPOINT, None) {
+        return Ok(());
+    }
+    let before: Result<Checkpoint, _> =
+        folder.note(CHECKPOINT).and_then(|note| note.text().parse());
+    let before = before.map_err(projections::Error::from)?;
+    let tiles = tiles(db, Tile::edge(before.size)).await?;
+    let root = Edge::from_tiles(before.size, &tiles).map(|edge| edge.root());
+    let continues = before.size <= size && root == Ok(before.root);
+    if continues { Ok(()) } else { Err(Error::FolderOfOtherLog(before.size)) }
 }
 
 /// The tiles of a tree, level by level.

@@ -99,6 +99,12 @@ pub enum Error {
         "{0} events or tiles are not there that the newest checkpoint covers: `pms audit verify` says where"
     )]
     LogLacks(u64),
+    /// An export from before is not overwritten with another log.
+    #[error(
+        "the folder has a checkpoint of {0} events that the log in the database does not continue: export \
+         into another folder, and let `pms audit verify` hold it against this one (--checkpoint)"
+    )]
+    FolderOfOtherLog(u64),
     /// A folder that was named on the command line.
     #[error("the folder cannot be written")]
     Folder(#[from] std::io::Error),
