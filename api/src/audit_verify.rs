@@ -4,6 +4,8 @@
 
 mod consistency;
 mod disclosures;
+mod earlier_heads;
+mod heads;
 mod one_entry;
 mod report;
 mod tile_check;

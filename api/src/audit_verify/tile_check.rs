@@ -4,9 +4,9 @@
 //! entry that is not what it was. Otherwise it is itself wrong.
 
 use super::Report;
+use super::heads::Head;
 use crate::log_folder::LogFolder;
 use domain::audit::Fault;
-use domain::audit::policy::Believed;
 use domain::audit::tile::{Tile, Tiles};
 
 /// More wrong tiles are only counted.
@@ -16,8 +16,8 @@ const NAMED: u64 = 5;
 pub struct TileCheck {
     name: String,
     folder: LogFolder,
-    /// The most trusted one first, with where it was found.
-    heads: Vec<(String, Believed)>,
+    /// The most trusted one first.
+    heads: Vec<Head>,
     compared: u64,
     missing: u64,
     wrong: u64,
@@ -25,7 +25,7 @@ pub struct TileCheck {
 
 impl TileCheck {
     /// The tiles of a folder under these checkpoints.
-    pub fn of(name: String, folder: LogFolder, heads: Vec<(String, Believed)>) -> Self {
+    pub fn of(name: String, folder: LogFolder, heads: Vec<Head>) -> Self {
         Self { name, folder, heads, compared: 0, missing: 0, wrong: 0 }
     }
 
@@ -37,7 +37,7 @@ impl TileCheck {
             return;
         }
         let files = self.folder.tiles(tile.level, tile.index);
-        let is_covered = self.heads.iter().any(|(_, head)| tile.within(head.checkpoint.size));
+        let is_covered = self.heads.iter().any(|head| tile.within(head.size()));
         self.missing += u64::from(files.is_empty() && is_covered);
         for file in files {
             match self.folder.tile(file) {
@@ -55,16 +55,15 @@ impl TileCheck {
             return;
         }
         let last = position.map(|it| it.saturating_add((1 << (8 * u32::from(file.level))) - 1));
-        let covered = |head: &&(String, Believed)| {
-            last.is_some_and(|last| last <= head.1.checkpoint.size)
-                && self.covers(&head.1, file, theirs)
+        let covered = |head: &&Head| {
+            last.is_some_and(|last| last <= head.size()) && self.covers(head, file, theirs)
         };
         match (position, last, self.heads.iter().find(covered)) {
-            (Some(position), Some(last), Some((found, _))) if position == last => {
+            (Some(position), Some(last), Some(Head { found, .. })) if position == last => {
                 let reason = format!("the entry is not the one that {found} covers");
                 report.fault(Fault::WrongEntry { position, reason });
             }
-            (Some(position), Some(last), Some((found, _))) => {
+            (Some(position), Some(last), Some(Head { found, .. })) => {
                 report.wrong_within(position..=last);
                 let text =
                     format!("positions {position} to {last}: not all are what {found} covers");
@@ -83,8 +82,8 @@ impl TileCheck {
     }
 
     /// Whether a checkpoint covers a tile, as the tiles above it and at the end of the tree say.
-    fn covers(&self, head: &Believed, tile: Tile, bytes: &[u8]) -> bool {
-        let size = head.checkpoint.size;
+    fn covers(&self, head: &Head, tile: Tile, bytes: &[u8]) -> bool {
+        let size = head.size();
         let above = (1..=7).filter_map(|up: u8| {
             let index = tile.index >> (8 * u32::from(up));
             Tile::at(tile.level.checked_add(up)?, index, size)
@@ -100,7 +99,7 @@ impl TileCheck {
             }
         }
         tiles.insert(tile, bytes.to_vec());
-        tiles.authenticate(size, &head.checkpoint.root).is_ok()
+        tiles.authenticate(size, &head.believed.checkpoint.root).is_ok()
     }
 
     /// Tells how many were compared, and how many wrong ones were not named.

@@ -3,47 +3,27 @@
 
 use super::Report;
 use super::disclosures::Disclosures;
+use super::earlier_heads::EarlierHeads;
+use super::heads::{Head, heads};
 use super::tile_check::TileCheck;
-use crate::log_folder::{CHECKPOINT, CHECKPOINTS, LogFolder, about, read_note};
+use crate::log_folder::LogFolder;
 use domain::audit::Fault;
 use domain::audit::auditor::Auditor;
 use domain::audit::bundle;
-use domain::audit::checkpoint::Checkpoint;
-use domain::audit::policy::{Believed, Policy};
+use domain::audit::policy::Policy;
 use domain::audit::tile::Tile;
 use std::path::PathBuf;
-
-/// A checkpoint that the policy believes.
-#[derive(Clone)]
-struct Head {
-    found: String,
-    believed: Believed,
-    /// Whether the auditor brought it, so that nobody can have made it anew since.
-    kept: bool,
-}
-
-impl Head {
-    fn size(&self) -> u64 {
-        self.believed.checkpoint.size
-    }
-}
 
 /// What lies in the folder, held against its checkpoints and against those that the auditor kept.
 struct WholeLog<'a> {
     folder: &'a LogFolder,
-    policy: &'a Policy,
     auditor: Auditor,
     /// In the order of their sizes; the first ones are behind already.
     heads: Vec<Head>,
     behind: usize,
     /// The largest size of a kept head that the entries gave.
     kept: u64,
-    /// The sizes of the folder's earlier heads, largest first.
-    earlier: Vec<u64>,
-    earlier_met: u64,
-    earlier_unbelieved: u64,
-    /// Only the first is named.
-    earlier_wrong: u64,
+    earlier: EarlierHeads<'a>,
     /// Those of the folder, then those of earlier exports.
     tiles: Vec<TileCheck>,
     disclosures: Disclosures,
@@ -69,53 +49,19 @@ pub fn whole_log(
 
 impl<'a> WholeLog<'a> {
     fn open(folder: &'a LogFolder, kept: &[PathBuf], policy: &'a Policy) -> Self {
-        let (mut report, mut heads, mut folders) = (Report::default(), Vec::new(), Vec::new());
-        for path in kept {
-            let (found, kept) = (path.display().to_string(), true);
-            let is_folder = path.is_dir();
-            let note = if is_folder { path.join(CHECKPOINT) } else { path.clone() };
-            match read_note(&note).and_then(|note| policy.check(&note)) {
-                Ok(believed) => {
-                    let head = Head { found, believed, kept };
-                    folders.extend(is_folder.then(|| (LogFolder::at(path), head.clone())));
-                    heads.push(head);
-                }
-                Err(fault) => report.fault(about(found, fault)),
-            }
-        }
-        heads.sort_by_key(|head| std::cmp::Reverse(head.size()));
-        match folder.note(CHECKPOINT).and_then(|note| policy.check(&note)) {
-            Ok(believed) => {
-                heads.push(Head { found: CHECKPOINT.to_owned(), believed, kept: false });
-            }
-            Err(fault) => report.fault(about(CHECKPOINT, fault)),
-        }
-        let named = |head: &Head| (head.found.clone(), head.believed.clone());
-        let own = heads.iter().map(named).collect();
-        let mut tiles = vec![TileCheck::of("the folder".to_owned(), folder.clone(), own)];
-        tiles.extend(
-            folders
-                .iter()
-                .map(|(it, head)| TileCheck::of(head.found.clone(), it.clone(), vec![named(head)])),
-        );
-        heads.sort_by_key(Head::size);
-        let mut earlier = folder.sizes();
-        earlier.reverse();
+        let mut report = Report::default();
+        let (heads, tiles) = heads(folder, kept, policy, &mut report);
         let disclosures = Disclosures::of(folder).unwrap_or_else(|fault| {
             report.fault(fault);
             Disclosures::default()
         });
         Self {
             folder,
-            policy,
             auditor: Auditor::default(),
             heads,
             behind: 0,
             kept: 0,
-            earlier,
-            earlier_met: 0,
-            earlier_unbelieved: 0,
-            earlier_wrong: 0,
+            earlier: EarlierHeads::of(folder, policy),
             tiles,
             disclosures,
             report,
@@ -145,12 +91,11 @@ impl<'a> WholeLog<'a> {
                 break;
             }
         }
-        if self.auditor.size() == target {
-            return Ok(());
-        }
         let position = self.auditor.size() + 1;
-        let covering = self.heads.iter().find(|head| head.size() >= position);
-        let (found, size) = covering.map_or(("", 0), |head| (&head.found, head.size()));
+        let Some(head) = self.heads.iter().find(|head| head.size() >= position) else {
+            return Ok(());
+        };
+        let (found, size) = (&head.found, head.size());
         let reason = format!("the log ends before it, and {found} covers {size} entries");
         Err(Fault::WrongEntry { position, reason })
     }
@@ -180,16 +125,7 @@ impl<'a> WholeLog<'a> {
             self.behind += 1;
             self.meet_head(&head);
         }
-        while self.earlier.last().is_some_and(|earlier| *earlier <= size) {
-            self.earlier.pop();
-            let name = format!("{CHECKPOINTS}/{size}");
-            if let Err(fault) = self.meet_earlier(&name) {
-                self.earlier_wrong += 1;
-                if self.earlier_wrong == 1 {
-                    self.report.fault(about(name, fault));
-                }
-            }
-        }
+        self.earlier.meet(&self.auditor, &mut self.report);
     }
 
     fn meet_head(&mut self, Head { found, believed, kept }: &Head) {
@@ -209,20 +145,6 @@ impl<'a> WholeLog<'a> {
         }
     }
 
-    /// Whoever signed it or not, a head in the folder must be one of this log.
-    fn meet_earlier(&mut self, name: &str) -> Result<(), Fault> {
-        let note = self.folder.note(name)?;
-        let checkpoint: Checkpoint = note.text().parse()?;
-        if checkpoint.size != self.auditor.size() || checkpoint.root != self.auditor.root() {
-            return Err(Fault::NotProved("it is not what the entries give".to_owned()));
-        }
-        match self.policy.check(&note) {
-            Ok(_) => self.earlier_met += 1,
-            Err(_) => self.earlier_unbelieved += 1,
-        }
-        Ok(())
-    }
-
     fn end(&mut self, target: u64) {
         for (tile, hashes) in self.auditor.partial_tiles() {
             self.compare(tile, &hashes);
@@ -238,23 +160,10 @@ impl<'a> WholeLog<'a> {
              none older than the one before"
         ));
         self.tiles.iter().for_each(|tiles| tiles.end(report));
-        if self.earlier_met > 0 {
-            let text = format!("{} earlier checkpoints are of the same log", self.earlier_met);
-            report.proved.push(text);
-        }
-        if self.earlier_wrong > 1 {
-            let text = format!("{} earlier checkpoints more are wrong", self.earlier_wrong - 1);
-            report.fault(Fault::NotProved(text));
-        }
+        self.earlier.end(report);
         let (proved, not_covered) = self.disclosures.told();
         report.proved.extend(proved);
         report.not_covered.extend(not_covered);
-        if self.earlier_unbelieved > 0 {
-            report.not_covered.push(format!(
-                "{} earlier checkpoints fit the entries, but the policy does not believe them",
-                self.earlier_unbelieved
-            ));
-        }
         self.tell_what_is_beyond(target);
     }
 

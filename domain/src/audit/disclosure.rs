@@ -1,7 +1,7 @@
 //! Personal data that lies beside the log, shown to an auditor together with the salt that proves to
 //! which event it belongs. One line of JSON each; once it is erased, only its name is left.
 
-use super::{Fault, base64, hash_from_base64, unreadable};
+use super::{Fault, base64, hash_from_base64, not_proved, unreadable};
 use crate::log_entry::StoredEvent;
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
@@ -52,10 +52,7 @@ impl Disclosure {
         let (Some(salt), Some(data)) = (&self.salt, &self.data) else { return Ok(false) };
         let salt = hash_from_base64(salt)
             .ok_or_else(|| unreadable(format!("position {}: the salt is none", self.position)))?;
-        let wrong = |reason: &str| {
-            let (position, reason) = (self.position, reason.to_owned());
-            Err(Fault::WrongEntry { position, reason })
-        };
+        let wrong = |reason| Err(not_proved(format!("position {}: {reason}", self.position)));
         match commitment_in(event.payload, &self.reference.to_string()) {
             Some(it) if it == commitment(&salt, data.as_bytes()) => Ok(true),
             Some(_) => wrong("the disclosed data is not what the event was committed to"),
