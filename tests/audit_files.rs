@@ -392,3 +392,32 @@ async fn psql_computes_the_root_of_the_checkpoint() {
     let root: String = root.fetch_one(&mut audit.db).await.unwrap();
     assert_eq!(root, base64(&head.checkpoint().unwrap().root));
 }
+
+#[tokio::test]
+async fn a_head_that_is_stale_or_missing_is_told_by_the_exit_code() {
+    let audit = Audit::new().await;
+    let stale = "update log_checkpoints set signed_at = signed_at - interval '16 minutes'";
+    audit.installation.database.as_owner(stale).await;
+    let told = audit.pms(&["checkpoint"]);
+    assert!(
+        told.status.code() == Some(1) && told.stdout.starts_with(b"audit.example.org/events\n")
+    );
+    audit.installation.database.as_owner("delete from log_checkpoints").await;
+    for arguments in [&["checkpoint"][..], &["export", "log"]] {
+        let told = audit.pms(arguments);
+        assert!(told.status.code() == Some(1) && told.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_lacks_events_is_exported_as_evidence() {
+    let audit = Audit::new().await;
+    let meddling = "alter table events disable trigger all; delete from events where position = 5";
+    audit.installation.database.as_owner(meddling).await;
+    let exported = audit.pms(&["export", "log"]);
+    assert_eq!(exported.status.code(), Some(1));
+    let told = String::from_utf8(exported.stderr).unwrap();
+    assert!(told.contains("1 events or tiles are not there"), "{told}");
+    let report = audit.verifies("log", &[]);
+    assert_eq!(report.first_wrong, Some(5..=5), "{report}");
+}

@@ -49,6 +49,7 @@ pub struct Exported {
 impl Export {
     /// Exports from a database. `keys` open the personal data.
     pub async fn run(&self, database: &Database, keys: Option<&WrappingKey>) -> Result<(), Error> {
+        database.check().await?;
         let mut bar = Bar::default();
         let (folder, mut db) = (LogFolder::at(&self.folder), database.serving().await?);
         let show = |done, all| bar.shows("exporting files", done, all);
@@ -201,6 +202,7 @@ impl Files<'_> {
 
 /// Prints the newest signed checkpoint; the keys that sign by now, and how old it is, on stderr.
 pub async fn checkpoint(database: &Database) -> Result<(), Error> {
+    database.check().await?;
     let mut db = database.serving().await?;
     let head = newest(&mut db).await?.ok_or(Error::NotSealed)?;
     print!("{}", head.note);
