@@ -6,6 +6,8 @@ mod access;
 mod api_key;
 mod as_of;
 mod audit;
+mod audit_files;
+mod audit_verifiers;
 mod backup;
 mod bad_input;
 mod bulk;

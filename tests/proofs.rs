@@ -14,6 +14,7 @@ mod followers_do_everything_once;
 mod history_is_append_only;
 mod lists_cost_no_statement_per_row;
 mod names_have_one_holder;
+mod no_manipulation_stays_unseen;
 mod nothing_acknowledged_is_lost;
 mod nothing_is_lost_under_fire;
 mod one_batch_is_many_decisions;

@@ -2,6 +2,7 @@
 
 pub mod actors;
 pub mod archive;
+pub mod auditor;
 pub mod certificates;
 pub mod commands;
 pub mod database;
@@ -9,6 +10,7 @@ pub mod followers;
 pub mod http;
 pub mod jwk;
 pub mod oidc_provider;
+pub mod program;
 pub mod proxy;
 pub mod replication;
 pub mod sealing;

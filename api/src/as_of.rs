@@ -4,7 +4,8 @@
 //! written in this process but the tables that it drops at its end: no appender, no follower.
 
 use crate::config::Config;
-use crate::rebuild::Bar;
+use crate::progress::Bar;
+use crate::rebuild::show;
 use crate::service::{Database, Error, configured, start_error};
 use commands::Commands;
 use commands::event_store::EventStore;
@@ -36,7 +37,7 @@ impl AsOf {
         let mut owner = database.owner().await?;
         erase_all(&mut owner).await?; // as every start does: a restore may have brought something back
         let mut bar = Bar::default();
-        let past = open(&mut owner, until, |progress| bar.shows(progress)).await;
+        let past = open(&mut owner, until, |progress| show(&mut bar, progress)).await;
         let past = past.map_err(|refusal| start_error(refusal.into()))?;
         bar.ends();
         let pool = database.past_pool(&past.schema).await?;

@@ -4,6 +4,8 @@
 #![recursion_limit = "256"]
 
 pub mod as_of;
+pub mod audit_export;
+pub mod audit_verify;
 pub mod auth;
 pub mod config;
 pub mod demo;
@@ -16,7 +18,9 @@ mod extractor;
 pub mod graphql_over_websocket;
 pub mod last_seen;
 pub mod limits;
+pub mod log_folder;
 pub mod outgoing;
+mod progress;
 pub mod rebuild;
 pub mod schema;
 pub mod server;

@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, reason = "what people and scripts read")]
 
 use api::as_of::AsOf;
+use api::audit_export::Export;
+use api::audit_verify::Verify;
 use api::auth::{DevelopmentIssuer, Issuers};
 use api::config::{Config, LogFormat};
 use api::doctor::{State, examine};
@@ -93,14 +95,33 @@ enum Command {
         #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
         from: Option<i64>,
     },
+    /// Let outsiders verify the log without us: docs/auditing.md.
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+    },
     /// Say what is wrong with this installation, and the cure; changes nothing.
     Doctor,
     /// Print the GraphQL schema.
     Schema,
 }
 
+#[derive(Debug, Subcommand)]
+enum Audit {
+    Export(Export),
+    Verify(Verify),
+    /// Print the newest signed checkpoint, for the archive; its age and the keys on stderr. Ends with 1
+    /// when there is none or it is stale.
+    Checkpoint,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::Audit { command: Audit::Verify(verify) } = &cli.command {
+        let report = verify.run(); // no setting of this machine has a say in it
+        println!("{report}");
+        return ExitCode::from(report.verdict() as u8);
+    }
     let outcome = Config::load(cli.config.as_deref())
         .map_err(|error| chain(&error))
         .and_then(|config| run(&config, cli.command).map_err(|error| chain(&error)));
@@ -134,6 +155,16 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
             })
             .await?;
         }
+        Command::Audit { command: Audit::Export(export) } => {
+            let keys = export.disclose.then(|| Keys::open(&config.key_dir(), false)).transpose()?;
+            let keys = keys.as_ref().map(|keys| &keys.wrapping);
+            with_database(config, async |database| export.run(database, keys).await).await?;
+        }
+        Command::Audit { command: Audit::Checkpoint } => {
+            with_database(config, api::audit_export::checkpoint).await?;
+        }
+        // main has done it
+        Command::Audit { command: Audit::Verify(_) } => {}
         Command::AddLogKey => {
             with_commands(config, async |commands| {
                 let key = commands.add_log_key().await.map_err(start_error)?;

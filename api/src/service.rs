@@ -86,6 +86,28 @@ pub enum Error {
         /// The first of the rows.
         first: Difference,
     },
+    /// Nothing is signed that could be exported or shown.
+    #[error("no head of the log is signed yet: `pms serve` seals it")]
+    NotSealed,
+    /// The newest signed head is older than it may be.
+    #[error(
+        "the newest signed head of the log is {0} minutes old: see the metrics of the follower `sealing`"
+    )]
+    Stale(i64),
+    /// The database has not all that a signed head covers.
+    #[error(
+        "{0} events or tiles are not there that the newest checkpoint covers: `pms audit verify` says where"
+    )]
+    LogLacks(u64),
+    /// An export from before is not overwritten with another log.
+    #[error(
+        "the folder has a checkpoint of {0} events that the log in the database does not continue: export \
+         into another folder, and let `pms audit verify` hold it against this one (--checkpoint)"
+    )]
+    FolderOfOtherLog(u64),
+    /// A folder that was named on the command line.
+    #[error("the folder cannot be written")]
+    Folder(#[from] std::io::Error),
     /// The connection is lost that the tables of the past belong to.
     #[error("the connection that keeps the past is lost: start again")]
     PastLost,

@@ -6,7 +6,7 @@
 //! entries themselves; [`proof`] shows that an entry is in the tree and that one tree continues
 //! another. A [`checkpoint`] is the signed head of the tree, a [`note`] its envelope, a [`key`]
 //! what signs it; a [`policy`] says whose signatures suffice; a [`tlog_proof`] is all of that about
-//! one entry in one file. An [`auditor`] reads the whole log. All forms are C2SP's
+//! one entry in one file. An [`auditor`] reads the whole log. A [`disclosure`] is what lies beside it. All forms are C2SP's
 //! (<https://c2sp.org>), so that programs of others read them.
 //!
 //! No SQL, no HTTP, no clock, no files: who calls brings tiles, keys and times. No text from
@@ -15,6 +15,7 @@
 pub mod auditor;
 pub mod bundle;
 pub mod checkpoint;
+pub mod disclosure;
 pub mod key;
 pub mod note;
 #[cfg(test)]

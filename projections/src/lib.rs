@@ -13,6 +13,7 @@ pub mod consent;
 pub mod dashboard;
 pub mod device;
 pub mod diff;
+pub mod disclosure;
 pub mod expiring;
 pub mod extractor;
 pub mod fold;

@@ -7,62 +7,32 @@
 //! rows, not events.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark talks and may fail")]
 
+#[path = "support/process.rs"]
+mod process;
+
 use api::embedded_postgres::{Server, Settings, find_binaries};
 use projections::as_of;
 use projections::log::Until;
 use projections::rebuild::rebuild;
 use projections::verify::verify;
 use sqlx::{Connection as _, Executor as _, PgConnection};
-use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(20);
 const ROWS: f64 = 10_000.0;
 const SIZES: [i64; 2] = [100_000, 1_000_000];
 const WORKS: [&str; 3] = ["rebuild", "verify", "as-of"];
-/// Tells the process that does one work which, and on which database.
-const WORK: &str = "PMS_BENCH_WORK";
-const URL: &str = "PMS_BENCH_URL";
-
 /// Event n of the log belongs to thing 1 + (n − 1) mod 10,000: a partner, a group or a key. Each begins
 /// once and then changes to and fro, as true events would have it.
-const EVENTS: &str = r"
-insert into events
-select noun, noun || '-' || thing, sequence, kind, '1.0', (case
-    when sequence > 1 and noun = 'policy_group' then
-      jsonb_build_object('type', kind, 'name', 'Group ' || thing, 'description', 'Since ' || n)
-    when sequence > 1 then jsonb_build_object('type', kind, 'reason', 'for the ' || sequence || 'th time')
-    when noun = 'partner' then jsonb_build_object('type', kind, 'organization_name', 'Bank ' || md5(n::text),
-      'partner_type', 'AUTH_PARTNER', 'policy_group_id', 'policy_group-' || 1 + n % 2000,
-      'member', 'subject-' || thing, 'contact', jsonb_build_object(
-        'reference', md5(n::text)::uuid, 'commitment', encode(sha256(n::text::bytea), 'base64')))
-    when noun = 'policy_group' then
-      jsonb_build_object('type', kind, 'name', 'Group ' || thing, 'description', 'Since ' || n)
-    else jsonb_build_object('type', kind, 'partner_id', 'partner-' || 1 + n % 3000, 'policy_id', 'kyc',
-      'label', 'branch ' || thing, 'lookup_id', substr(md5(n::text), 1, 12), 'last_four', 'a1b2',
-      'expires_at', '2027-11-18T11:06:40.123456Z')
-  end)::json, json_build_object('actor', 'admin', 'roles', 'PARTNER_ADMIN', 'actor_partner', '',
-    'correlation_id', md5(n::text)::uuid, 'causation_id', md5(n::text)::uuid, 'request_id', md5(n::text)::uuid),
-  n, timestamptz '2026-01-01' + n * interval '1 second'
-from (select *, case
-    when noun = 'policy_group' then case sequence when 1 then 'created' else 'updated' end
-    when sequence = 1 then case noun when 'partner' then 'registered' else 'generated' end
-    when sequence % 2 = 0 then 'suspended'
-    else case noun when 'partner' then 'reactivated' else 'resumed' end end as kind
-  from (select n, 1 + (n - 1) / 10000 as sequence, 1 + (n - 1) % 10000 as thing,
-      case when (n - 1) % 10000 < 3000 then 'partner' when (n - 1) % 10000 < 5000 then 'policy_group'
-        else 'api_key' end as noun
-    from generate_series($1::bigint, $2::bigint) n) things) named
-";
+const EVENTS: &str = include_str!("support/events.sql");
 
 #[tokio::main]
 async fn main() {
-    if let Ok(work) = env::var(WORK) {
-        return measure(&work, &env::var(URL).unwrap()).await;
+    if let Some((work, url)) = process::work() {
+        return measure(&work, &url).await;
     }
     let folder = tempfile::Builder::new().prefix("pms-bench-").tempdir_in("/var/tmp").unwrap();
     // PostgreSQL runs as another account when we are root.
@@ -81,7 +51,7 @@ async fn main() {
         owner.execute("vacuum analyze events").await.unwrap();
         begin = events + 1;
         for (work, first) in WORKS.iter().zip(&mut first) {
-            let (seconds, peak) = in_its_own_process(work, &url);
+            let (seconds, peak) = process::in_its_own(work, &url);
             if *first == 0.0 {
                 *first = peak;
             }
@@ -97,19 +67,9 @@ async fn main() {
     server.stop(GRACE).unwrap();
 }
 
-/// Seconds, and the bytes of memory that it took at most beyond those that it began with.
-fn in_its_own_process(work: &str, url: &str) -> (f64, f64) {
-    let output = Command::new(env::current_exe().unwrap()).env(WORK, work).env(URL, url).output();
-    let output = output.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told = String::from_utf8(output.stdout).unwrap();
-    let (seconds, peak) = told.trim().split_once(' ').unwrap();
-    (seconds.parse().unwrap(), peak.parse().unwrap())
-}
-
 async fn measure(work: &str, url: &str) {
     let mut owner = PgConnection::connect(url).await.unwrap();
-    let (before, start) = (kibibytes("VmRSS"), Instant::now());
+    let begun = process::Begun::now();
     match work {
         "rebuild" => rebuild(&mut owner, |_| {}).await.unwrap(),
         "verify" => assert!(verify(&mut owner, |_| {}).await.unwrap().is_good()),
@@ -120,13 +80,5 @@ async fn measure(work: &str, url: &str) {
             as_of::close(&mut owner, &past).await.unwrap();
         }
     }
-    let peak = 1024.0 * (kibibytes("VmHWM") - before);
-    println!("{} {peak}", start.elapsed().as_secs_f64());
-}
-
-/// What Linux tells of this process (proc(5)).
-fn kibibytes(name: &str) -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    begun.ends();
 }

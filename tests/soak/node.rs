@@ -1,5 +1,6 @@
 //! A `pms serve` in a process of its own, which is killed and started again.
 
+use crate::support::program::built;
 use crate::support::until;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -7,7 +8,6 @@ use std::net::TcpListener;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::OnceLock;
 use tokio::process::{Child, Command};
 
 /// Below those that a system gives to outgoing connections, one of which could take the place of a
@@ -102,17 +102,4 @@ fn program(folder: &Path) -> PathBuf {
         fs::hard_link(built, &own).or_else(|_| fs::copy(built, &own).map(drop)).unwrap();
     }
     own
-}
-
-/// Makes the program, where it is not current.
-fn built() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let here = std::env::current_exe().unwrap(); // <target>/debug/deps/acceptance-…
-        let target = here.ancestors().nth(3).unwrap();
-        let mut cargo = std::process::Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "-p", "api", "--bin", "pms", "--target-dir"]);
-        assert!(cargo.arg(target).status().unwrap().success(), "pms is not built");
-        target.join("debug/pms")
-    })
 }

@@ -205,7 +205,7 @@ fn folder() -> String {
 }
 
 /// Memory where there is room, as there is not in many containers.
-fn memory_or_disk() -> PathBuf {
+pub fn memory_or_disk() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let free = rustix::fs::statvfs(memory).map(|it| it.f_bavail * it.f_frsize);
     if free.is_ok_and(|free| free > ROOM) { memory.to_owned() } else { std::env::temp_dir() }

@@ -3,7 +3,7 @@
 use super::commands::Installation;
 use ::commands::Commands;
 use ::commands::follower::{Follower, Lease, Turn};
-use domain::audit::key::VerifierKey;
+use domain::audit::key::{SigningKey, VerifierKey};
 use domain::audit_log::{AuditLog, ID};
 use projections::audit::{Sealed, newest};
 use projections::log::state;
@@ -17,6 +17,17 @@ impl Installation {
         let node = self.node();
         node.adopt_log_key(Some(ORIGIN)).await.unwrap();
         node
+    }
+
+    /// The key that signs its log, as somebody has it who stole the folder.
+    pub fn stolen_log_key(&self) -> SigningKey {
+        let text = std::fs::read_to_string(self.key_folder().join("log.key")).unwrap();
+        SigningKey::from_text(&text.into()).unwrap()
+    }
+
+    /// A policy that believes this key alone, and asks for no witness.
+    pub fn log_policy(&self) -> String {
+        format!("log {}\nquorum none\n", self.stolen_log_key().verifier())
     }
 }
 

@@ -12,11 +12,13 @@ from tlog_scales.signing import Vkey
 from tlog_scales.tlog import Checkpoint, ConsistencyProof, InclusionProof
 
 folder = Path(sys.argv[1])
-keys = [Vkey.from_string((folder / name).read_text()) for name in ("log.vkey", "witness.vkey")]
+keys = [Vkey.from_string(path.read_text()) for path in sorted(folder.glob("*.vkey"))]
+if not keys:
+    raise SystemExit(f"no *.vkey in {folder}")
 
 
 def opened(text):
-    """The checkpoint, which log and witness have signed."""
+    """The checkpoint, which the log has signed, and the witness where there is one."""
     checkpoint = Checkpoint.from_text(text)
     for key in keys:
         checkpoint.verify(key)

@@ -4,9 +4,9 @@
 //! fetch, then it takes the hashes out of them. Who verifies walks the same plan with the hashes
 //! that somebody gave.
 
-use super::Fault;
 use super::tile::{FULL, Tile, Tiles};
 use super::tree::{Hash, node_hash, root};
+use super::{Fault, hash_from_base64, unreadable};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -135,8 +135,19 @@ pub fn verify_consistency(old: (u64, &Hash), new: (u64, &Hash), hashes: &[Hash])
     computed_old == *old_root && computed_new == *new_root
 }
 
+/// The hashes of a proof out of a text: in base64, between blanks, commas, quotes or brackets, so
+/// that lines and a JSON array are both read.
+pub fn read_hashes(text: &str) -> Result<Vec<Hash>, Fault> {
+    let between = |c: char| c.is_whitespace() || "[]\",".contains(c);
+    let words = text.split(between).filter(|word| !word.is_empty());
+    words
+        .map(|word| hash_from_base64(word).ok_or_else(|| unreadable("a proof is base64 hashes")))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::base64;
     use super::super::sample::{CT_MERKLE, SIZES, leaves};
     use super::super::tree::{Edge, leaf_hash};
     use super::*;
@@ -268,6 +279,18 @@ mod tests {
         assert_eq!(printed(Plan::consistency(6, 8)), [third_pair, last_pair, left_half]);
         assert_eq!(printed(Plan::consistency(2, 5)), [second_pair, fifth]);
         assert_eq!(printed(Plan::consistency(8, 8)), [""; 0]);
+    }
+
+    #[test]
+    fn hashes_are_read_from_lines_and_from_json() {
+        let (one, two) = (base64(&[1; 32]), base64(&[2; 32]));
+        for text in [format!("{one}\n{two}\n"), format!("[\"{one}\", \"{two}\"]")] {
+            assert_eq!(read_hashes(&text), Ok(vec![[1; 32], [2; 32]]));
+        }
+        assert_eq!(read_hashes(" \n"), Ok(Vec::new()));
+        for text in ["x", &one[1..], "{}"] {
+            assert!(read_hashes(text).is_err(), "{text}");
+        }
     }
 
     #[test]
