@@ -2,6 +2,8 @@
 
 use crate::expiring::ExpiringItems;
 use crate::list::List;
+use crate::refused_attempt::RefusedAttempts;
+use crate::subject::ExportedAttempts;
 use async_graphql::SchemaBuilder;
 use chrono::{DateTime, Utc};
 
@@ -19,6 +21,8 @@ macro_rules! lists {
             schema
                 .override_input_type_description::<DateTime<Utc>>(TIME)
                 .override_output_type_description::<ExpiringItems>(LIST)
+                .override_output_type_description::<RefusedAttempts>(LIST)
+                .override_output_type_description::<ExportedAttempts>(LIST)
                 $(.override_output_type_description::<List<projections::$noun::Row, crate::$noun::$Node>>(LIST))*
         }
     };

@@ -233,6 +233,8 @@ pub enum Operation {
     DeactivateOidcClient,
     ReadOidcClient,
     ReadHistory,
+    ReadHistoryExport,
+    ReadRefusedAttempt,
     ReplayParked,
     ReadFollower,
 }
@@ -320,6 +322,8 @@ fn is_read(operation: Operation) -> bool {
             | ReadConsent
             | ReadOidcClient
             | ReadHistory
+            | ReadHistoryExport
+            | ReadRefusedAttempt
             | ReadFollower
     )
 }
@@ -327,13 +331,15 @@ fn is_read(operation: Operation) -> bool {
 /// An administrator may do everything but what binds the partner itself: an API key is generated
 /// by the one who will use it, so that nobody else ever sees it; a policy group is chosen by the
 /// one who will work under it, and changed by moving the partner, with a reason; and a request is
-/// nobody's business before the partner submits it. A licence is handed over by the administrator
+/// nobody's business before the partner submits it. The whole history leaves the house with an auditor
+/// alone. A licence is handed over by the administrator
 /// (MOSIP PMS 1.2.2.2).
 fn admin(operation: Operation) -> Option<On> {
     use Operation::*;
     match operation {
         RegisterPartner | SelectPolicyGroup | GenerateApiKey | RotateApiKey => None,
         UpdateDraftPolicyRequest | SubmitPolicyRequest | ReadDraftPolicyRequest => None,
+        ReadHistoryExport => None,
         _ => Some(On::Any),
     }
 }

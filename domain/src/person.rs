@@ -18,7 +18,8 @@ pub enum Command {
         subject: String,
         /// Why.
         legal_ground: LegalGround,
-        /// The position of his last change whose origin is kept; 0 when none is.
+        /// Up to which position of the log something of him is kept beside it, an origin of a change or
+        /// a refused attempt; 0 when nothing is.
         through: i64,
     },
 }
@@ -40,7 +41,7 @@ pub enum Event {
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the message says it")]
 pub enum Refusal {
-    #[error("No origin of a change by this person is kept.")]
+    #[error("Neither an origin of a change by this person nor a refused attempt is kept.")]
     OriginsNotFound,
     #[error("The input has errors.")]
     Invalid(Vec<Finding>),

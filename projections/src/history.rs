@@ -2,7 +2,9 @@
 
 use crate::held::belongs;
 use crate::log::LogRow;
-use crate::page::{Conditions, Direction, PageRequest, Parameter, Statement, limit, refused};
+use crate::page::{
+    Conditions, Direction, PageRequest, Parameter, Statement, escaped, limit, refused,
+};
 use crate::{Result, Viewer};
 use async_graphql::{InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -11,6 +13,8 @@ use sqlx::PgPool;
 
 /// Events on a page when nobody says how many.
 pub(crate) const DEFAULT_EVENTS: i32 = 50;
+/// How many events one page looks through for a text: no index has what they say (decision 0012).
+pub const LOOKED_THROUGH: usize = 10_000;
 
 /// One thing that happened.
 #[derive(Debug, Clone, SimpleObject)]
@@ -63,6 +67,11 @@ pub struct HistoryFilter {
     pub from: Option<DateTime<Utc>>,
     /// The end, itself excluded.
     pub to: Option<DateTime<Utc>>,
+    /// Text, ignoring case, at most 256 characters: in the id of the thing, in the event's data, or in
+    /// what stands beside it (actor, roles, ids). A page looks through 10,000 events that meet the other
+    /// conditions. Where it finds few of them, or none, `hasNextPage` may still be true: go on after
+    /// `endCursor`.
+    pub text: Option<String>,
     /// Requests that were never submitted are for their partners.
     #[graphql(skip)]
     pub without_drafts: bool,
@@ -73,11 +82,13 @@ pub struct HistoryFilter {
 
 /// A part of the history in the order of the log; cursors are positions.
 #[derive(Debug)]
-pub struct HistoryPage {
+pub struct HistoryPage<E = HistoryEntry> {
     /// The events.
-    pub entries: Vec<HistoryEntry>,
-    /// Whether more follow.
+    pub entries: Vec<E>,
+    /// Whether more may follow.
     pub has_next: bool,
+    /// After which position they do: that of the last event, or of the last that was looked at.
+    pub end: Option<i64>,
 }
 
 /// What happened, as far as `viewer` may know: oldest first, or newest first.
@@ -88,12 +99,32 @@ pub async fn history(
     direction: Direction,
     page: &PageRequest,
 ) -> Result<HistoryPage> {
-    let statement = statement(viewer, filter, direction, page)?;
-    let rows: Vec<LogRow> = statement.rows().fetch_all(db).await?;
+    let HistoryPage { entries, has_next, end } = rows(db, viewer, filter, direction, page).await?;
+    let entries = entries.iter().map(HistoryEntry::of).collect::<Result<_>>()?;
+    Ok(HistoryPage { entries, has_next, end })
+}
+
+/// The same, as the log has it.
+pub async fn rows(
+    db: &PgPool,
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<HistoryPage<LogRow>> {
     let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
-    let has_next = rows.len() > limit;
-    let entries = rows.iter().take(limit).map(HistoryEntry::of).collect::<Result<_>>()?;
-    Ok(HistoryPage { entries, has_next })
+    let statement = statement(viewer, filter, direction, page)?;
+    let mut entries: Vec<LogRow> = statement.rows().fetch_all(db).await?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let mut looked_until: Option<(i64,)> = None;
+    if filter.text.is_some() && !more {
+        let statement = last_looked_at(viewer, filter, direction, page)?;
+        looked_until = statement.rows().fetch_optional(db).await?;
+    }
+    let has_next = more || looked_until.is_some();
+    let end = looked_until.map(|(it,)| it).or(entries.last().map(|row| row.position));
+    Ok(HistoryPage { entries, has_next, end })
 }
 
 /// The statement of [`history`].
@@ -104,6 +135,51 @@ pub fn statement(
     page: &PageRequest,
 ) -> Result<Statement> {
     let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
+    let (mut conditions, order) = part(viewer, filter, direction, page)?;
+    let text = filter.text.as_ref().map(|text| says(&mut conditions, text));
+    conditions.statement(|conditions| {
+        let (events, says) = match text {
+            None => (format!("events where true{conditions}"), String::new()),
+            Some(says) => {
+                let looked_at = format!(
+                    "(select * from events where true{conditions} \
+                     order by position {order} limit {LOOKED_THROUGH}) looked_at"
+                );
+                (looked_at, format!(" where true{says}"))
+            }
+        };
+        let columns = crate::log::COLUMNS;
+        format!(
+            "select {columns} from {events}{says} order by position {order} limit {}",
+            limit + 1
+        )
+    })
+}
+
+/// The statement that finds the last event that a page has looked at, where there are so many.
+fn last_looked_at(
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<Statement> {
+    let (conditions, order) = part(viewer, filter, direction, page)?;
+    let before = LOOKED_THROUGH - 1;
+    conditions.statement(|conditions| {
+        format!(
+            "select position from events where true{conditions} \
+             order by position {order} offset {before} limit 1"
+        )
+    })
+}
+
+/// What an event has to meet to be on a page, but for its text; and the order in SQL.
+fn part(
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<(Conditions, &'static str)> {
     let (compare, order) = match direction {
         Direction::Asc => (">", "asc"),
         Direction::Desc => ("<", "desc"),
@@ -112,13 +188,18 @@ pub fn statement(
     if let Some(after) = position(page.after.as_deref())? {
         conditions.add(&format!("position {compare} ?"), [Parameter::Number(after)]);
     }
-    conditions.statement(|conditions| {
-        format!(
-            "select {} from events where true{conditions} order by position {order} limit {}",
-            crate::log::COLUMNS,
-            limit + 1
-        )
-    })
+    Ok((conditions, order))
+}
+
+/// The condition that an event holds a text. In JSON some characters are written otherwise.
+fn says(conditions: &mut Conditions, text: &str) -> String {
+    conditions.limit_text(text);
+    let json = Value::from(text).to_string();
+    let pattern = |text: &str| Parameter::Text(format!("%{}%", escaped(text)));
+    let (plain, in_json) = (pattern(text), pattern(&json[1..json.len() - 1]));
+    let sql = "(lower(aggregate_id) like lower(?) or lower(payload::text) like lower(?) \
+               or lower(metadata::text) like lower(?))";
+    conditions.part(|conditions| conditions.add(sql, [plain, in_json.clone(), in_json]))
 }
 
 fn conditions(viewer: &Viewer, filter: &HistoryFilter) -> Conditions {
@@ -164,7 +245,7 @@ const SUBMITTED: &str = "(aggregate_type <> 'policy_request' or (select submitte
 
 impl HistoryEntry {
     /// What a row of the log tells.
-    pub(crate) fn of(row: &LogRow) -> Result<Self> {
+    pub fn of(row: &LogRow) -> Result<Self> {
         let metadata = row.metadata()?;
         let mut data: Value = serde_json::from_str(&row.payload)?;
         if let Some(fields) = data.as_object_mut() {

@@ -8,7 +8,9 @@ mod read_schema;
 
 pub mod api_key;
 pub mod as_of;
+pub mod change;
 pub mod consent;
+pub mod credential;
 pub mod dashboard;
 pub mod device;
 pub mod diff;
@@ -33,6 +35,7 @@ pub mod policy_request;
 pub mod private_rows;
 pub mod proposal;
 pub mod rebuild;
+pub mod refused_attempt;
 pub mod sbi;
 pub mod search;
 pub mod soundness;
