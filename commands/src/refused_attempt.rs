@@ -30,24 +30,21 @@ impl Commands {
 
     /// The database's clock says when: an erasure covers what came before it, by the same clock.
     async fn keep(&self, actor: &str, attempts: &[Row]) -> Result<(), sqlx::Error> {
-        let pool = self.store().pool();
         let sql = format!(
-            "insert into refused_attempts \
-             select (jsonb_populate_record(null::refused_attempts, \
-                       value || jsonb_build_object('at', clock_timestamp()))).* \
-             from jsonb_array_elements($1) with ordinality \
-             where ordinality <= {KEPT_PER_HOUR} - (select count(*) from (select from refused_attempts \
-               where actor = $2 and at > clock_timestamp() - interval '1 hour' \
-               limit {KEPT_PER_HOUR}) recent)"
+            "with room as (select {KEPT_PER_HOUR} - count(*) as places from \
+                (select from refused_attempts where actor = $2 \
+                 and at > clock_timestamp() - interval '1 hour' limit {KEPT_PER_HOUR}) recent), \
+              kept as (insert into refused_attempts \
+                select (jsonb_populate_record(null::refused_attempts, value || jsonb_build_object( \
+                  'at', clock_timestamp(), \
+                  'more', case when number = places then jsonb_array_length($1) - places else 0 end))).* \
+                from room, jsonb_array_elements($1) with ordinality attempt (value, number) \
+                where number <= places) \
+             update refused_attempts set more = more + jsonb_array_length($1) \
+             where (select places from room) <= 0 and id = (select id from refused_attempts \
+               where actor = $2 order by at desc, id desc limit 1)"
         );
-        let rows = sqlx::types::Json(attempts);
-        let kept = sqlx::query(&sql).bind(rows).bind(actor).execute(pool).await?.rows_affected();
-        let more = i64::try_from(attempts.len()).unwrap_or(i64::MAX) - kept.cast_signed();
-        if more > 0 {
-            let sql = "update refused_attempts set more = more + $1 where id = (select id \
-                       from refused_attempts where actor = $2 order by at desc, id desc limit 1)";
-            sqlx::query(sql).bind(more).bind(actor).execute(pool).await?;
-        }
-        Ok(())
+        let query = sqlx::query(&sql).bind(sqlx::types::Json(attempts)).bind(actor);
+        query.execute(self.store().pool()).await.map(drop)
     }
 }

@@ -154,7 +154,9 @@ async fn nothing_in_the_schema_escapes_the_tables() {
 
     let tried = mutations.iter().map(|it| it.operation);
     let tried = tried.chain(queries.iter().map(|it| it.operation));
-    let tried: Vec<Operation> = tried.chain([Operation::RegisterPartner]).collect();
+    // `tests/history_export.rs` asks for files.
+    let tried = tried.chain([Operation::RegisterPartner, Operation::ReadHistoryExport]);
+    let tried: Vec<Operation> = tried.collect();
     let untried: Vec<Operation> = Operation::iter().filter(|it| !tried.contains(it)).collect();
     assert!(untried.is_empty(), "no query or mutation needs these: {untried:?}");
 }

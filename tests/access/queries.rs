@@ -99,7 +99,7 @@ pub fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
 fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
     use Operation::{
         ExportSubject, ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadFollower,
-        ReadHistory, ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest,
+        ReadHistory, ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest, ReadRefusedAttempt,
         UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
@@ -185,6 +185,19 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             ReadHistory,
             format!("history({history} \"{partner}\"}}) {{ nodes {{ id }} }}"),
             partner,
+        ),
+        (
+            "credentialTrail",
+            ReadHistory,
+            format!("credentialTrail(id: \"{key}\") {{ id users {{ subject }} }}"),
+            key,
+        ),
+        (
+            "refusedAttempts",
+            ReadRefusedAttempt,
+            "refusedAttempts(first: 200, filter: {actor: \"eve\"}) { totalCount nodes { actor } }"
+                .into(),
+            "eve",
         ),
         ("followers", ReadFollower, "followers { name }".into(), "expiry"),
     ];
