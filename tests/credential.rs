@@ -144,7 +144,7 @@ async fn clients_and_licences_have_their_trail_too() {
     assert!(events(&told["restsOn"]).contains(&"policy_request approved by admin".to_owned()));
     four_eyes_end(&app, &market.admin, &market.alice.partner).await;
     let told = trail(&app.auditor(), &client).await;
-    assert_eq!(later(&told), ["deactivated by second-admin for partner deactivated"]);
+    assert_eq!(later(&told), ["deactivated by second admin for partner deactivated"]);
 
     let max = crate::support::actors::provider(&app.node, "max");
     market.lets_in(&max, None).await;
@@ -171,7 +171,7 @@ async fn a_partner_reads_its_own_trail_without_the_making_of_the_policy() {
     assert!(own.iter().all(|it| !it.starts_with("policy ")), "{own:?}");
     four_eyes_end(&app, &market.admin, &market.alice.partner).await;
     let ended = trail(&app.partner("alice"), &key).await;
-    assert_eq!(later(&ended), ["deactivated by second-admin for partner deactivated"]);
+    assert_eq!(later(&ended), ["deactivated by second admin for partner deactivated"]);
 
     assert_eq!(trail(&app.person("mallory", Role::AuthPartner), &key).await, Value::Null);
     assert_eq!(trail(&app.auditor(), "nobody").await, Value::Null);

@@ -1,7 +1,8 @@
 //! A person who works here, under his login name: only that the origins of his changes were erased.
 //!
 //! The stream's id is the subject of the access token, as a consent's is. Origins (client address and
-//! program) lie beside the log for a while; each erasure covers the changes up to a position.
+//! program) and refused attempts lie beside the log for a while; each erasure covers the changes up to a
+//! position, and the attempts up to its time.
 
 use crate::Finding;
 use crate::subject::LegalGround;

@@ -13,7 +13,7 @@ use sqlx::PgPool;
 
 /// Events on a page when nobody says how many.
 pub(crate) const DEFAULT_EVENTS: i32 = 50;
-/// How many events one page looks through for a text: no index has what they say (decision 0012).
+/// How many events one page looks through for a text: no index has what they say (decision 0013).
 pub const LOOKED_THROUGH: usize = 10_000;
 
 /// One thing that happened.

@@ -197,7 +197,7 @@ pub async fn origins(
 pub async fn last_origin(db: impl PgExecutor<'_>, person: &str) -> Result<i64> {
     let sql = format!(
         "select case when exists (select from refused_attempts where actor = $1) \
-           then (select coalesce(max(position), 0) from events) \
+           then (select coalesce(max(position), 1) from events) \
            else coalesce((select e.position from events e where e.metadata->>'actor' = $1 \
              and {ORIGIN_IS_KEPT} and exists (select from request_log r \
                where r.request_id = (e.metadata->>'request_id')::uuid) \
