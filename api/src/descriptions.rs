@@ -2,8 +2,7 @@
 
 use crate::expiring::ExpiringItems;
 use crate::list::List;
-use crate::refused_attempt::RefusedAttempts;
-use crate::subject::ExportedAttempts;
+use crate::refused_attempt::{ExportedAttempts, RefusedAttempts};
 use async_graphql::SchemaBuilder;
 use chrono::{DateTime, Utc};
 

@@ -7,14 +7,14 @@
 use crate::caller::caller;
 use crate::errors::{Result, answer};
 use crate::list::part;
-use async_graphql::connection::Connection;
+use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Context, Object, Value};
+use async_graphql::{Context, Object, SimpleObject, Value};
 use commands::{Commands, new_id, now};
 use domain::Finding;
 use domain::actor::Operation;
 use projections::page::PageRequest;
-use projections::refused_attempt::{RefusedAttemptFilter, Row, count, list};
+use projections::refused_attempt::{RefusedAttemptFilter, Row, count, list, origins};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The fields of inputs that name what a mutation is about, the first that is there; and what they name.
@@ -155,14 +155,57 @@ impl RefusedAttemptQuery {
         before: Option<String>,
     ) -> Result<RefusedAttempts> {
         caller(ctx).viewer(ctx, Operation::ReadRefusedAttempt)?;
-        let mut filter = filter.unwrap_or_default();
-        if let Some(then) = caller(ctx).commands.past() {
-            filter.to = Some(filter.to.map_or(then.at, |to| to.min(then.at)));
-        }
+        let filter = by_then(ctx, filter.unwrap_or_default());
         let page = PageRequest { first, after, last, before };
         let page = answer(ctx, list(caller(ctx).pool(), &filter, &page).await)?;
         Ok(part(page, AllAttempts(filter), |row| row))
     }
+}
+
+/// Where the past is looked at, what had been tried by then.
+fn by_then(ctx: &Context<'_>, mut filter: RefusedAttemptFilter) -> RefusedAttemptFilter {
+    if let Some(then) = caller(ctx).commands.past() {
+        filter.to = Some(filter.to.map_or(then.at, |to| to.min(then.at)));
+    }
+    filter
+}
+
+/// What a person tried and was refused.
+#[derive(SimpleObject)]
+pub struct ExportedAttempt {
+    #[graphql(flatten)]
+    attempt: Row,
+    /// The address from which it came; null once it is kept no more.
+    client_address: Option<String>,
+    /// The program that it came from, as it named itself; kept as long as the address.
+    user_agent: Option<String>,
+}
+
+impl ExportedAttempt {
+    fn of(attempt: Row, origin: Option<(String, String)>) -> Self {
+        let (client_address, user_agent) = origin.unzip();
+        Self { attempt, client_address, user_agent }
+    }
+}
+
+/// A part of what a person was refused.
+pub type ExportedAttempts = Connection<String, ExportedAttempt>;
+
+/// What a person tried and was refused, newest first.
+pub async fn of_person(
+    ctx: &Context<'_>,
+    person: &str,
+    page: PageRequest,
+) -> Result<ExportedAttempts> {
+    let actor = Some(person.to_owned());
+    let filter = by_then(ctx, RefusedAttemptFilter { actor, ..RefusedAttemptFilter::default() });
+    let page = answer(ctx, list(caller(ctx).pool(), &filter, &page).await)?;
+    let attempts: Vec<_> = page.rows.iter().map(|(_, attempt)| attempt).collect();
+    let origins = answer(ctx, origins(caller(ctx).pool(), &attempts).await)?;
+    Ok(part(page, EmptyFields, |attempt| {
+        let origin = origins.get(&attempt.request_id).cloned();
+        ExportedAttempt::of(attempt, origin)
+    }))
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use crate::caller::caller;
 use crate::consent::MyConsent;
 use crate::errors::{Result, answer};
-use crate::list::part;
 use crate::loader::{contact, load};
 use crate::partner::Partner;
 use crate::proposal::{Proposal, waiting};
+use crate::refused_attempt::{ExportedAttempts, of_person};
 use crate::scalars::Position;
-use async_graphql::connection::{Connection, EmptyFields, PageInfo};
+use async_graphql::connection::{Connection, PageInfo};
 use async_graphql::{ComplexObject, Context, ID, Object, OutputType, SimpleObject};
 use chrono::{DateTime, Utc};
 use commands::Error;
@@ -22,7 +22,6 @@ use projections::history::HistoryEntry;
 use projections::log::head;
 use projections::page::PageRequest;
 use projections::partner::Row;
-use projections::refused_attempt::{self, RefusedAttemptFilter, Row as RefusedAttempt};
 use projections::subject::{
     self, ContactPeriod, Erasure, MembershipPeriod, Origin, acts, erasures, memberships, origins,
     part_after,
@@ -135,27 +134,6 @@ impl ExportedAct {
     }
 }
 
-/// What a person tried and was refused.
-#[derive(SimpleObject)]
-pub struct ExportedAttempt {
-    #[graphql(flatten)]
-    attempt: RefusedAttempt,
-    /// The address from which it came; null once it is kept no more.
-    client_address: Option<String>,
-    /// The program that it came from, as it named itself; kept as long as the address.
-    user_agent: Option<String>,
-}
-
-impl ExportedAttempt {
-    fn of(attempt: RefusedAttempt, origin: Option<(String, String)>) -> Self {
-        let (client_address, user_agent) = origin.unzip();
-        Self { attempt, client_address, user_agent }
-    }
-}
-
-/// A part of what a person was refused.
-pub type ExportedAttempts = Connection<String, ExportedAttempt>;
-
 /// That something was erased.
 #[derive(SimpleObject)]
 pub struct SubjectErasure {
@@ -243,16 +221,7 @@ impl SubjectExport {
         if self.kind != SubjectKind::Person {
             return Ok(Connection::new(false, false));
         }
-        let (pool, page) = (caller(ctx).pool(), page(first, after));
-        let of_person =
-            RefusedAttemptFilter { actor: Some(self.id.to_string()), ..Default::default() };
-        let page = answer(ctx, refused_attempt::list(pool, &of_person, &page).await)?;
-        let attempts: Vec<_> = page.rows.iter().map(|(_, attempt)| attempt).collect();
-        let origins = answer(ctx, refused_attempt::origins(pool, &attempts).await)?;
-        Ok(part(page, EmptyFields, |attempt| {
-            let origin = origins.get(&attempt.request_id).cloned();
-            ExportedAttempt::of(attempt, origin)
-        }))
+        of_person(ctx, &self.id, page(first, after)).await
     }
 
     /// What the person agreed to; null for a partner.
