@@ -1,7 +1,8 @@
 //! From a document that was checked to its one answer, whatever brought it.
 //!
 //! A query waits for its turn, and stops when its time is over or its client has gone. A mutation waits
-//! for nobody, has a task of its own and runs to its end; what of it was refused is kept before it is answered. A panic is a fault of this operation alone.
+//! for nobody, has a task of its own and runs to its end; what of it was refused is kept before it is
+//! answered. A panic is a fault of this operation alone.
 
 use crate::limits::MUTATION_PATIENCE;
 use crate::refused_attempt::Noted;

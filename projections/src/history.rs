@@ -113,62 +113,72 @@ pub async fn rows(
     page: &PageRequest,
 ) -> Result<HistoryPage<LogRow>> {
     let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
-    let statement = statement(viewer, filter, direction, page)?;
+    let bound = bound(db, viewer, filter, direction, page).await?;
+    let statement = statement(viewer, filter, direction, page, bound)?;
     let mut entries: Vec<LogRow> = statement.rows().fetch_all(db).await?;
     let more = entries.len() > limit;
     entries.truncate(limit);
-    let mut looked_until: Option<(i64,)> = None;
-    if filter.text.is_some() && !more {
-        let statement = last_looked_at(viewer, filter, direction, page)?;
-        looked_until = statement.rows().fetch_optional(db).await?;
-    }
-    let has_next = more || looked_until.is_some();
-    let end = looked_until.map(|(it,)| it).or(entries.last().map(|row| row.position));
-    Ok(HistoryPage { entries, has_next, end })
+    let last = entries.last().map(|row| row.position);
+    let end = bound.filter(|_| !more).or(last);
+    Ok(HistoryPage { entries, has_next: more || bound.is_some(), end })
 }
 
-/// The statement of [`history`].
+/// The statement of [`history`], which goes no further than `bound`.
 pub fn statement(
     viewer: &Viewer,
     filter: &HistoryFilter,
     direction: Direction,
     page: &PageRequest,
+    bound: Option<i64>,
 ) -> Result<Statement> {
     let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
     let (mut conditions, order) = part(viewer, filter, direction, page)?;
-    let text = filter.text.as_ref().map(|text| says(&mut conditions, text));
+    if let Some(bound) = bound {
+        let compare = if direction == Direction::Asc { "<=" } else { ">=" };
+        conditions.add(&format!("position {compare} ?"), [Parameter::Number(bound)]);
+    }
+    if let Some(text) = &filter.text {
+        says(&mut conditions, text);
+    }
     conditions.statement(|conditions| {
-        let (events, says) = match text {
-            None => (format!("events where true{conditions}"), String::new()),
-            Some(says) => {
-                let looked_at = format!(
-                    "(select * from events where true{conditions} \
-                     order by position {order} limit {LOOKED_THROUGH}) looked_at"
-                );
-                (looked_at, format!(" where true{says}"))
-            }
-        };
-        let columns = crate::log::COLUMNS;
         format!(
-            "select {columns} from {events}{says} order by position {order} limit {}",
+            "select {} from events where true{conditions} order by position {order} limit {}",
+            crate::log::COLUMNS,
             limit + 1
         )
     })
 }
 
-/// The statement that finds the last event that a page has looked at, where there are so many.
-fn last_looked_at(
+/// The last event that a page looks at for a text; nothing where there are not so many. It is known
+/// before the page is read, so that what comes meanwhile is neither left out nor told twice.
+async fn bound(
+    db: &PgPool,
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<Option<i64>> {
+    if filter.text.is_none() {
+        return Ok(None);
+    }
+    let statement = bound_statement(viewer, filter, direction, page)?;
+    let bound: Option<(i64,)> = statement.rows().fetch_optional(db).await?;
+    Ok(bound.map(|(position,)| position))
+}
+
+/// The statement that finds where a page has looked through [`LOOKED_THROUGH`] events.
+pub fn bound_statement(
     viewer: &Viewer,
     filter: &HistoryFilter,
     direction: Direction,
     page: &PageRequest,
 ) -> Result<Statement> {
     let (conditions, order) = part(viewer, filter, direction, page)?;
-    let before = LOOKED_THROUGH - 1;
     conditions.statement(|conditions| {
         format!(
             "select position from events where true{conditions} \
-             order by position {order} offset {before} limit 1"
+             order by position {order} offset {} limit 1",
+            LOOKED_THROUGH - 1
         )
     })
 }
@@ -191,15 +201,15 @@ fn part(
     Ok((conditions, order))
 }
 
-/// The condition that an event holds a text. In JSON some characters are written otherwise.
-fn says(conditions: &mut Conditions, text: &str) -> String {
+/// An event holds a text. In JSON some characters are written otherwise.
+fn says(conditions: &mut Conditions, text: &str) {
     conditions.limit_text(text);
     let json = Value::from(text).to_string();
     let pattern = |text: &str| Parameter::Text(format!("%{}%", escaped(text)));
     let (plain, in_json) = (pattern(text), pattern(&json[1..json.len() - 1]));
     let sql = "(lower(aggregate_id) like lower(?) or lower(payload::text) like lower(?) \
                or lower(metadata::text) like lower(?))";
-    conditions.part(|conditions| conditions.add(sql, [plain, in_json.clone(), in_json]))
+    conditions.add(sql, [plain, in_json.clone(), in_json]);
 }
 
 fn conditions(viewer: &Viewer, filter: &HistoryFilter) -> Conditions {

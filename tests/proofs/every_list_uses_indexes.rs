@@ -273,8 +273,17 @@ impl Place {
                     for (viewer, without_drafts) in [(&Viewer::All, true), (&own, false)] {
                         let parsed = history::HistoryFilter { without_drafts, ..parse(filter) };
                         let page = PageRequest { after: after.clone(), ..PageRequest::default() };
-                        let statement = history::statement(viewer, &parsed, direction, &page);
                         let told = || format!("history {viewer:?} {filter} {direction:?} {page:?}");
+                        let mut bound: Option<(i64,)> = None;
+                        if parsed.text.is_some() {
+                            let found = history::bound_statement(viewer, &parsed, direction, &page);
+                            let found = found.unwrap();
+                            bound = found.rows().fetch_optional(&self.db).await.unwrap();
+                            self.explain(found, told).await;
+                        }
+                        let bound = bound.map(|(position,)| position);
+                        let statement =
+                            history::statement(viewer, &parsed, direction, &page, bound);
                         self.explain(statement.unwrap(), told).await;
                     }
                 }
