@@ -3,6 +3,7 @@
 use crate::support::actors::{Market, Person};
 use crate::support::http::{App, Caller};
 use crate::support::jwk;
+use chrono::TimeDelta;
 use domain::actor::{MemberRole, Role};
 use serde_json::{Value, json};
 
@@ -159,6 +160,16 @@ async fn four_eyes_end(app: &App, admin: &Person, partner: &str) {
     let node = app.node.clone().with_four_eyes(true);
     let proposal = admin.at(&node).deactivates(partner).await.unwrap().id;
     crate::support::actors::second_admin(&node).confirms(&proposal).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_nobody_ended_has_expired_by_itself() {
+    let app = App::start().await;
+    let (_, key) = with_a_key(&app).await;
+    app.node.tell_expired(::commands::now() + TimeDelta::days(400)).await.unwrap();
+    let told = trail(&app.auditor(), &key).await;
+    assert_eq!(later(&told), ["expired by system"]);
+    assert_eq!(told["ended"]["event"], told["later"][0]["event"]);
 }
 
 #[tokio::test]

@@ -211,7 +211,10 @@ pub async fn of_person(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_graphql::parser::parse_schema;
+    use async_graphql::parser::types::{ServiceDocument, TypeKind, TypeSystemDefinition};
     use serde_json::json;
+    use std::collections::BTreeSet;
 
     fn told(input: serde_json::Value) -> (Option<&'static str>, Option<String>) {
         named(&Value::from_json(input).unwrap()).unwrap_or_default()
@@ -226,6 +229,29 @@ mod tests {
         assert_eq!(told(json!({"kind": "PERSON", "id": "joe"})), about("person", "joe"));
         assert_eq!(told(json!({"name": "Banking"})), (None, None));
         assert_eq!(told(json!([])), (None, None));
+    }
+
+    /// The fields of inputs that end in `Id`.
+    fn naming_fields() -> BTreeSet<String> {
+        let ServiceDocument { definitions } = parse_schema(crate::schema::sdl()).unwrap();
+        let inputs = definitions.into_iter().filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(it) => Some(it.node),
+            _ => None,
+        });
+        let inputs = inputs.filter(|it| it.name.node.ends_with("Input"));
+        let fields = inputs.flat_map(|it| match it.kind {
+            TypeKind::InputObject(it) => it.fields,
+            _ => Vec::new(),
+        });
+        let names = fields.map(|it| it.node.name.node.to_string());
+        names.filter(|name| name.ends_with("Id")).collect()
+    }
+
+    #[test]
+    fn every_field_that_names_a_thing_is_known() {
+        let known: BTreeSet<String> = NAMING.iter().map(|(field, _)| (*field).to_owned()).collect();
+        let others = ["emailId", "keyId"].map(ToOwned::to_owned).into();
+        assert_eq!(&naming_fields() - &others, known);
     }
 
     #[test]

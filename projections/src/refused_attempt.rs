@@ -48,7 +48,7 @@ pub struct Row {
 }
 
 /// Which attempts to list. All conditions have to hold.
-#[derive(Debug, Clone, Default, Deserialize, InputObject)]
+#[derive(Debug, Clone, Default, InputObject)]
 pub struct RefusedAttemptFilter {
     /// The subject that tried.
     pub actor: Option<String>,
