@@ -51,11 +51,18 @@ async fn schemas(app: &App) -> i64 {
     app.installation.database.ask(past).await
 }
 
+async fn tries_in_vain(app: &App) {
+    let wish = json!({"partnerId": "alice-co", "reason": "I can"});
+    let refused = app.auditor().does("suspendPartner", wish, "position").await;
+    assert_eq!(refused.codes(), ["FORBIDDEN"]);
+}
+
 const OVERVIEW: &str = "{
     config { asOf { position at } }
     partners { totalCount nodes { id status version } }
     policyRequests { totalCount nodes { id status } }
     search(text: \"bob\") { id }
+    refusedAttempts { totalCount }
     history(direction: DESC, first: 1) { nodes { position at event } }
     dashboardCounts { position at cards { kind pending total } } }";
 
@@ -63,6 +70,7 @@ const OVERVIEW: &str = "{
 async fn an_auditor_sees_every_list_count_and_event_as_it_was_and_the_present_goes_on() {
     let app = App::start().await;
     let market = Market::open(&app.node).await;
+    tries_in_vain(&app).await;
     let request = market.alice.requests(&market.policy).await.unwrap().id;
     let then = head(&app).await;
     let before = app.auditor().asks(OVERVIEW, json!({})).await.data().clone();
@@ -70,6 +78,7 @@ async fn an_auditor_sees_every_list_count_and_event_as_it_was_and_the_present_go
     market.admin.approves(&request).await.unwrap();
     market.welcome(&partner(&app.node, "bob")).await;
     market.admin.suspends(&market.alice.partner).await.unwrap();
+    tries_in_vain(&app).await;
     let past = Past::of(&app, &then).await;
 
     let mut told = app.auditor().at(&past.url).asks(OVERVIEW, json!({})).await.data().clone();
@@ -84,6 +93,7 @@ async fn an_auditor_sees_every_list_count_and_event_as_it_was_and_the_present_go
     let now = app.auditor().asks(OVERVIEW, json!({})).await.data().clone();
     assert!(now["config"]["asOf"].is_null());
     assert_eq!(now["partners"]["totalCount"], 2);
+    assert_eq!(now["refusedAttempts"]["totalCount"], 2);
     assert_eq!(now["policyRequests"]["nodes"][0]["status"], "APPROVED");
 }
 

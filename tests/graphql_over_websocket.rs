@@ -43,6 +43,13 @@ async fn queries_and_mutations_are_answered_once() {
     assert_eq!(created["position"], head.to_string());
     let agents = "select count(*) from request_log";
     assert_eq!(app.installation.database.ask::<i64>(agents).await, 1);
+
+    let refused =
+        "mutation { suspendPartner(input: {partnerId: \"p\", reason: \"r\"}) { position } }";
+    socket.asks("1", refused, Value::Null).await;
+    socket.hears().await;
+    let attempts = "select count(*) from refused_attempts where operation = 'suspendPartner'";
+    assert_eq!(app.installation.database.ask::<i64>(attempts).await, 1);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use crate::errors::{Result, ToldFinding, answer, told};
 use crate::ftm_chip::FtmChip;
 use crate::loader::{Thing, load_all};
 use crate::policy_request::PolicyRequest;
+use crate::refused_attempt::note;
 use crate::sbi::Sbi;
 use crate::scalars::Position;
 use async_graphql::{Context, InputObject, InputType, OutputType, SimpleObject};
@@ -116,10 +117,14 @@ fn permitted(ctx: &Context<'_>, operation: Operation, rows: usize) -> commands::
 
 /// What the mutation for one thing would tell, with the row before each field.
 fn errors(ctx: &Context<'_>, index: usize, error: Error) -> Vec<ToldFinding> {
-    let findings = told(error, &caller(ctx).request.correlation_id).into_iter();
+    let is_refused = matches!(error, Error::Refused(_) | Error::Forbidden);
+    let findings = told(error, &caller(ctx).request.correlation_id);
+    if is_refused {
+        note(ctx, &findings, Some(index));
+    }
     let in_row = |finding: Finding| {
         let dot = if finding.field.is_empty() { "" } else { "." };
         Finding { field: format!("rows[{index}]{dot}{}", finding.field), ..finding }
     };
-    findings.map(|finding| in_row(finding).into()).collect()
+    findings.into_iter().map(|finding| in_row(finding).into()).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::expiring::ExpiringItems;
 use crate::list::List;
+use crate::refused_attempt::{ExportedAttempts, RefusedAttempts};
 use async_graphql::SchemaBuilder;
 use chrono::{DateTime, Utc};
 
@@ -19,6 +20,8 @@ macro_rules! lists {
             schema
                 .override_input_type_description::<DateTime<Utc>>(TIME)
                 .override_output_type_description::<ExpiringItems>(LIST)
+                .override_output_type_description::<RefusedAttempts>(LIST)
+                .override_output_type_description::<ExportedAttempts>(LIST)
                 $(.override_output_type_description::<List<projections::$noun::Row, crate::$noun::$Node>>(LIST))*
         }
     };

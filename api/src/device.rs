@@ -7,6 +7,7 @@ use crate::errors::{Result, ToldFinding, answer};
 use crate::list::{List, connection};
 use crate::loader::{load, load_all};
 use crate::partner::Partner;
+use crate::refused_attempt::note;
 use crate::row::{changed, one};
 use crate::sbi::Sbi;
 use crate::scalars::{AsOf, Position};
@@ -112,6 +113,11 @@ pub struct AddDeviceResult {
 
 impl AddDevicesPayload {
     async fn of(ctx: &Context<'_>, added: AddedDevices) -> Result<Self> {
+        let refused = added.rows.iter().filter_map(|row| row.as_ref().err()).flatten();
+        let refused: Vec<Finding> = refused.cloned().collect();
+        if !refused.is_empty() {
+            note(ctx, &refused, None);
+        }
         let ids = added.rows.iter().filter_map(|row| row.as_ref().ok()).map(DeviceId::as_str);
         let mut devices = load_all::<Row>(ctx, ids).await?.into_iter().map(Device::from);
         let result = |(index, row): (usize, std::result::Result<DeviceId, Vec<Finding>>)| {

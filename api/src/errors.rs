@@ -4,6 +4,7 @@
 //! with its correlation id, and never shown.
 
 use crate::caller::caller;
+use crate::refused_attempt::note;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError, SimpleObject, Value};
 use commands::Error;
@@ -50,7 +51,11 @@ pub fn answer<T>(
         Err(error) => error.into(),
     };
     let correlation_id = &caller(ctx).request.correlation_id;
+    let is_refused = matches!(error, Error::Refused(_) | Error::Forbidden);
     let mut findings = told(error, correlation_id);
+    if is_refused {
+        note(ctx, &findings, None);
+    }
     let last = findings.pop();
     for finding in findings {
         let mut error = ServerError::new(finding.message.clone(), Some(ctx.item.pos));

@@ -2,11 +2,14 @@
 
 use crate::caller::caller;
 use crate::errors::{Result, answer};
+use crate::loader::changes;
 use crate::policy_request::without_drafts;
 use crate::scalars::Position;
 use async_graphql::connection::PageInfo;
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use domain::actor::Operation;
+use projections::change::Moment;
+use projections::diff::FieldChange;
 use projections::history::{HistoryEntry, HistoryFilter, history};
 use projections::page::{Direction, PageRequest};
 
@@ -29,6 +32,16 @@ impl Entry {
     /// Its place in the one order of the log.
     async fn position(&self) -> Position {
         Position(self.entry.position)
+    }
+
+    /// What it changed: the fields of its thing that are different after it, by name, in the words of
+    /// the thing's GraphQL type. What can be asked for of personal data is not among them; empty where
+    /// a thing has no type. Refused with `TOO_MANY_EVENTS` where the things of a page have more than
+    /// 20,000 events behind them.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<FieldChange>> {
+        let HistoryEntry { noun, id, version, .. } = &self.entry;
+        let (noun, id, version) = (noun.clone(), id.clone(), *version);
+        changes(ctx, Moment { noun, id, version }).await
     }
 }
 
@@ -66,12 +79,12 @@ impl HistoryQuery {
         let direction = direction.unwrap_or(Direction::Asc);
         let page = history(caller(ctx).pool(), &viewer, &filter, direction, &page).await;
         let page = answer(ctx, page)?;
-        let cursor = |entry: Option<&HistoryEntry>| entry.map(|it| it.position.to_string());
+        let cursor = |position: Option<i64>| position.map(|it| it.to_string());
         let page_info = PageInfo {
             has_next_page: page.has_next,
             has_previous_page,
-            start_cursor: cursor(page.entries.first()),
-            end_cursor: cursor(page.entries.last()),
+            start_cursor: cursor(page.entries.first().map(|it| it.position)),
+            end_cursor: cursor(page.end),
         };
         let nodes = page.entries.into_iter().map(Entry::from).collect();
         Ok(HistoryConnection { nodes, page_info })

@@ -43,6 +43,8 @@ pub const DEFAULT_PAGE: u64 = 50;
 /// How many queries run at the same time: a few for each connection to the database. The others wait
 /// for their turn, which takes less memory than their answers, half made, would take.
 pub const QUERIES: usize = 32;
+/// How many exports of the history run at the same time: each reads as fast as its client takes it.
+pub const EXPORTS: usize = 2;
 /// How long a query may take. Its work stops then, in the database too.
 pub const QUERY_TIME: Duration = Duration::from_secs(15);
 /// How long a client waits for the answer of a mutation, which runs to its end all the same; the

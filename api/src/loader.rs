@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use commands::{Commands, Error};
 use domain::partner::Contact;
 use domain::trust_certificate::standing::{Fact, Facts};
+use projections::change::Moment;
 use projections::device::{Counts, counts};
+use projections::diff::FieldChange;
 use projections::fold::find_many;
 use projections::partner::contacts_erased_at;
 use projections::trust_certificate::{dependents::used_by, facts};
@@ -111,6 +113,25 @@ impl Loader<Uuid> for Things {
         let wrapping = &self.0.keys().wrapping;
         let contacts = wrapping.contacts(self.0.store().pool(), references).await;
         contacts.map_err(|error| Arc::new(error.into()))
+    }
+}
+
+/// What an event changed; nothing where its thing has no read table.
+pub async fn changes(ctx: &Context<'_>, moment: Moment) -> errors::Result<Vec<FieldChange>> {
+    let found = ctx.data_unchecked::<DataLoader<Things>>().load_one(moment).await;
+    Ok(read(ctx, found.map_err(|error| shared(&error)))?.unwrap_or_default())
+}
+
+impl Loader<Moment> for Things {
+    type Value = Vec<FieldChange>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        moments: &[Moment],
+    ) -> Result<HashMap<Moment, Vec<FieldChange>>, Self::Error> {
+        let found = projections::change::changes(self.0.store().pool(), moments).await;
+        found.map_err(|error| Arc::new(error.into()))
     }
 }
 

@@ -4,9 +4,10 @@ use crate::descriptions::described;
 use crate::limits::MAX_NESTING;
 use crate::subscription::Subscription;
 use crate::{
-    api_key, audit, certificate, consent, dashboard, device, diff, expiring, extractor, follower,
-    ftm_chip, history, me, misp_license, oidc_client, partner, policy, policy_group,
-    policy_request, preview, proposal, reference, sbi, search, subject, trust_certificate,
+    api_key, audit, certificate, consent, credential, dashboard, device, diff, expiring, extractor,
+    follower, ftm_chip, history, me, misp_license, oidc_client, partner, policy, policy_group,
+    policy_request, preview, proposal, reference, refused_attempt, sbi, search, subject,
+    trust_certificate,
 };
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 
@@ -36,6 +37,8 @@ pub struct Query(
     search::SearchQuery,
     history::HistoryQuery,
     audit::AuditQuery,
+    refused_attempt::RefusedAttemptQuery,
+    credential::CredentialQuery,
     follower::FollowerQuery,
     diff::DiffQuery,
     preview::PreviewQuery,

@@ -10,6 +10,7 @@ pub use rate_limit::RateLimit;
 use crate::auth::Issuers;
 use crate::graphql_over_http::{MediaType, Refusal, graphql};
 use crate::graphql_over_websocket;
+use crate::history_export;
 use crate::schema::Schema;
 use crate::tlog_tiles;
 use crate::transport::Transport;
@@ -67,6 +68,8 @@ pub async fn serve(listener: TcpListener, node: Node, told_to_stop: impl Future<
 fn routes(node: Node) -> Router {
     let mut guarded = Router::new()
         .route("/graphql", get(graphql).post(graphql).options(options))
+        .route("/audit/history.jsonl", get(history_export::jsonl))
+        .route("/audit/history.csv", get(history_export::csv))
         .route("/graphql/ws", graphql_over_websocket::route(node.transport.sockets))
         .merge(tlog_tiles::routes())
         .layer(from_fn_with_state(node.clone(), guard));

@@ -6,8 +6,9 @@ use crate::errors::{Result, answer};
 use crate::loader::{contact, load};
 use crate::partner::Partner;
 use crate::proposal::{Proposal, waiting};
+use crate::refused_attempt::{ExportedAttempts, of_person};
 use crate::scalars::Position;
-use async_graphql::connection::PageInfo;
+use async_graphql::connection::{Connection, PageInfo};
 use async_graphql::{ComplexObject, Context, ID, Object, OutputType, SimpleObject};
 use chrono::{DateTime, Utc};
 use commands::Error;
@@ -207,6 +208,20 @@ impl SubjectExport {
         };
         let acts = done.entries.into_iter().map(act).collect();
         Ok(Part::of(acts, done.has_next, is_later, |it: &ExportedAct| it.position))
+    }
+
+    /// What the person tried and was refused in the last 90 days, newest first, with where it came from;
+    /// empty for a partner.
+    async fn refused_attempts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<ExportedAttempts> {
+        if self.kind != SubjectKind::Person {
+            return Ok(Connection::new(false, false));
+        }
+        of_person(ctx, &self.id, page(first, after)).await
     }
 
     /// What the person agreed to; null for a partner.

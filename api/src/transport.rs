@@ -2,12 +2,13 @@
 
 use crate::graphql_over_http::PersistedQueries;
 use crate::graphql_over_websocket;
-use crate::limits::{BODY_TIME, CONNECTIONS, HEAD_TIME, QUERIES, QUERY_TIME};
+use crate::limits::{BODY_TIME, CONNECTIONS, EXPORTS, HEAD_TIME, QUERIES, QUERY_TIME};
 use crate::server::RateLimit;
 use axum::http::HeaderValue;
 use commands::Error;
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -26,6 +27,8 @@ pub struct Transport {
     pub per_caller: Option<RateLimit<String>>,
     /// Places for queries that run.
     pub queries: Semaphore,
+    /// Places for exports of the history that run.
+    pub exports: Arc<Semaphore>,
     /// What a client may have of sockets.
     pub sockets: graphql_over_websocket::Limits,
     /// Queries that clients may name by their hash.
@@ -71,6 +74,7 @@ impl Default for Transport {
             per_address: None,
             per_caller: None,
             queries: Semaphore::new(QUERIES),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             sockets: graphql_over_websocket::Limits::default(),
             persisted_queries: PersistedQueries::default(),
             graphiql: true,

@@ -22,6 +22,7 @@ pub mod policy;
 pub mod policy_group;
 pub mod policy_request;
 pub mod proposal;
+pub mod refused_attempt;
 pub mod retention;
 pub mod sbi;
 pub mod sealing;

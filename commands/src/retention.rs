@@ -9,8 +9,8 @@ use tracing::warn;
 const EVERY: Duration = Duration::from_hours(1);
 
 impl Commands {
-    /// Removes idempotency keys after 30 days and origins of requests after 90, for ever and while it
-    /// is this node's turn.
+    /// Removes idempotency keys after 30 days, origins of requests and refused attempts after 90, for
+    /// ever and while it is this node's turn.
     pub async fn forget_what_has_expired(&self) {
         let mut schedule = Schedule::new("retention", EVERY);
         let pool = self.store().pool();
@@ -29,6 +29,9 @@ impl Commands {
         sqlx::query(keys).execute(pool).await?;
         let origins = "delete from request_log where at < clock_timestamp() - interval '90 days'";
         sqlx::query(origins).execute(pool).await?;
+        let attempts =
+            "delete from refused_attempts where at < clock_timestamp() - interval '90 days'";
+        sqlx::query(attempts).execute(pool).await?;
         self.erase_what_the_log_says().await.map(drop)
     }
 

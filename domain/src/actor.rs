@@ -234,6 +234,7 @@ pub enum Operation {
     ReadOidcClient,
     ReadHistory,
     ReadLogEntries,
+    ReadRefusedAttempt,
     ReplayParked,
     ReadFollower,
 }
@@ -322,6 +323,7 @@ fn is_read(operation: Operation) -> bool {
             | ReadOidcClient
             | ReadHistory
             | ReadLogEntries
+            | ReadRefusedAttempt
             | ReadFollower
     )
 }

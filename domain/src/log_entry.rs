@@ -62,11 +62,16 @@ impl StoredEvent<'_> {
             &self.sequence.to_string(),
             self.event_type,
             self.event_version,
-            &self.recorded_at.format(TIME).to_string(),
+            &self.time(),
             self.metadata,
             self.payload,
         ]
         .join("\n")
+    }
+
+    /// When it was recorded, as it stands in the entry.
+    pub fn time(&self) -> String {
+        self.recorded_at.format(TIME).to_string()
     }
 
     /// The RFC 6962 leaf hash of the entry.

@@ -1,7 +1,8 @@
 //! A person who works here, under his login name: only that the origins of his changes were erased.
 //!
 //! The stream's id is the subject of the access token, as a consent's is. Origins (client address and
-//! program) lie beside the log for a while; each erasure covers the changes up to a position.
+//! program) and refused attempts lie beside the log for a while; each erasure covers the changes up to a
+//! position, and the attempts up to its time.
 
 use crate::Finding;
 use crate::subject::LegalGround;
@@ -18,7 +19,8 @@ pub enum Command {
         subject: String,
         /// Why.
         legal_ground: LegalGround,
-        /// The position of his last change whose origin is kept; 0 when none is.
+        /// Up to which position of the log something of him is kept beside it, an origin of a change or
+        /// a refused attempt; 0 when nothing is.
         through: i64,
     },
 }
@@ -40,7 +42,7 @@ pub enum Event {
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the message says it")]
 pub enum Refusal {
-    #[error("No origin of a change by this person is kept.")]
+    #[error("Neither an origin of a change by this person nor a refused attempt is kept.")]
     OriginsNotFound,
     #[error("The input has errors.")]
     Invalid(Vec<Finding>),

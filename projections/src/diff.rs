@@ -84,7 +84,13 @@ pub async fn between<R: Fold>(
 
 /// The fields that differ, by name.
 pub fn changes<R: Fold>(before: Option<&R>, after: Option<&R>) -> Result<Vec<FieldChange>> {
-    let (before, after) = (fields(before)?, fields(after)?);
+    let json = |row: Option<&R>| row.map(serde_json::to_value).transpose();
+    Ok(different(json(before)?, json(after)?))
+}
+
+/// The same, of rows in JSON.
+pub(crate) fn different(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
+    let (before, after) = (fields(before), fields(after));
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let value = |fields: &Map<String, Value>, name| fields.get(name).cloned().unwrap_or_default();
     let all = names.into_iter().map(|name| FieldChange {
@@ -92,15 +98,14 @@ pub fn changes<R: Fold>(before: Option<&R>, after: Option<&R>) -> Result<Vec<Fie
         before: value(&before, name),
         after: value(&after, name),
     });
-    Ok(all.filter(|it| it.before != it.after).collect())
+    all.filter(|it| it.before != it.after).collect()
 }
 
 /// A row in the words of its GraphQL type.
-fn fields<R: Fold>(row: Option<&R>) -> Result<Map<String, Value>> {
-    let row = row.map(serde_json::to_value).transpose()?;
-    let Some(Value::Object(columns)) = row else { return Ok(Map::new()) };
+fn fields(row: Option<Value>) -> Map<String, Value> {
+    let Some(Value::Object(columns)) = row else { return Map::new() };
     let told = columns.into_iter().filter(|(column, _)| !KEPT.contains(&column.as_str()));
-    Ok(told.map(|(column, value)| field(&column, value)).collect())
+    told.map(|(column, value)| field(&column, value)).collect()
 }
 
 fn field(column: &str, value: Value) -> (String, Value) {

@@ -62,6 +62,8 @@ pub trait Rows: Send {
     fn put(&mut self, id: String, row: Value) -> Result<()>;
     /// Folds one event into the row of its noun.
     fn fold(&mut self, event: &LogRow) -> Result<()>;
+    /// One row as it is now; `None` where there is none.
+    fn get(&self, id: &str) -> Result<Option<Value>>;
     /// How many there are, those that went away included.
     fn count(&self) -> usize;
     /// Takes one row out; `None` where there is none.
@@ -86,6 +88,11 @@ impl<R: Fold> Rows for Typed<R> {
         let row = self.0.entry(event.aggregate_id.clone()).or_default();
         *row = R::fold(row.take(), &recorded);
         Ok(())
+    }
+
+    fn get(&self, id: &str) -> Result<Option<Value>> {
+        let row = self.0.get(id).and_then(Option::as_ref);
+        Ok(row.map(serde_json::to_value).transpose()?)
     }
 
     fn count(&self) -> usize {

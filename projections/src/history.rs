@@ -2,7 +2,9 @@
 
 use crate::held::belongs;
 use crate::log::LogRow;
-use crate::page::{Conditions, Direction, PageRequest, Parameter, Statement, limit, refused};
+use crate::page::{
+    Conditions, Direction, PageRequest, Parameter, Statement, escaped, limit, refused,
+};
 use crate::{Result, Viewer};
 use async_graphql::{InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -11,6 +13,8 @@ use sqlx::PgPool;
 
 /// Events on a page when nobody says how many.
 pub(crate) const DEFAULT_EVENTS: i32 = 50;
+/// How many events one page looks through for a text: no index has what they say (decision 0013).
+pub const LOOKED_THROUGH: usize = 10_000;
 
 /// One thing that happened.
 #[derive(Debug, Clone, SimpleObject)]
@@ -63,6 +67,11 @@ pub struct HistoryFilter {
     pub from: Option<DateTime<Utc>>,
     /// The end, itself excluded.
     pub to: Option<DateTime<Utc>>,
+    /// Text, ignoring case, at most 256 characters: in the id of the thing, in the event's data, or in
+    /// what stands beside it (actor, roles, ids). A page looks through 10,000 events that meet the other
+    /// conditions. Where it finds few of them, or none, `hasNextPage` may still be true: go on after
+    /// `endCursor`.
+    pub text: Option<String>,
     /// Requests that were never submitted are for their partners.
     #[graphql(skip)]
     pub without_drafts: bool,
@@ -73,11 +82,13 @@ pub struct HistoryFilter {
 
 /// A part of the history in the order of the log; cursors are positions.
 #[derive(Debug)]
-pub struct HistoryPage {
+pub struct HistoryPage<E = HistoryEntry> {
     /// The events.
-    pub entries: Vec<HistoryEntry>,
-    /// Whether more follow.
+    pub entries: Vec<E>,
+    /// Whether more may follow.
     pub has_next: bool,
+    /// After which position they do: that of the last event, or of the last that was looked at.
+    pub end: Option<i64>,
 }
 
 /// What happened, as far as `viewer` may know: oldest first, or newest first.
@@ -88,12 +99,28 @@ pub async fn history(
     direction: Direction,
     page: &PageRequest,
 ) -> Result<HistoryPage> {
-    let statement = statement(viewer, filter, direction, page)?;
-    let rows: Vec<LogRow> = statement.rows().fetch_all(db).await?;
+    let HistoryPage { entries, has_next, end } = rows(db, viewer, filter, direction, page).await?;
+    let entries = entries.iter().map(HistoryEntry::of).collect::<Result<_>>()?;
+    Ok(HistoryPage { entries, has_next, end })
+}
+
+/// The same, as the log has it.
+pub async fn rows(
+    db: &PgPool,
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<HistoryPage<LogRow>> {
     let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
-    let has_next = rows.len() > limit;
-    let entries = rows.iter().take(limit).map(HistoryEntry::of).collect::<Result<_>>()?;
-    Ok(HistoryPage { entries, has_next })
+    let bound = bound(db, viewer, filter, direction, page).await?;
+    let statement = statement(viewer, filter, direction, page, bound)?;
+    let mut entries: Vec<LogRow> = statement.rows().fetch_all(db).await?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let last = entries.last().map(|row| row.position);
+    let end = bound.filter(|_| !more).or(last);
+    Ok(HistoryPage { entries, has_next: more || bound.is_some(), end })
 }
 
 /// The event at a position, as it is stored; `None` where there is none that `viewer` may see. Requests
@@ -113,21 +140,22 @@ pub async fn event(
     Ok(statement.rows().fetch_optional(db).await?)
 }
 
-/// The statement of [`history`].
+/// The statement of [`history`], which goes no further than `bound`.
 pub fn statement(
     viewer: &Viewer,
     filter: &HistoryFilter,
     direction: Direction,
     page: &PageRequest,
+    bound: Option<i64>,
 ) -> Result<Statement> {
     let limit = limit(page.first, DEFAULT_EVENTS, "first")?;
-    let (compare, order) = match direction {
-        Direction::Asc => (">", "asc"),
-        Direction::Desc => ("<", "desc"),
-    };
-    let mut conditions = conditions(viewer, filter);
-    if let Some(after) = position(page.after.as_deref())? {
-        conditions.add(&format!("position {compare} ?"), [Parameter::Number(after)]);
+    let (mut conditions, order) = part(viewer, filter, direction, page)?;
+    if let Some(bound) = bound {
+        let compare = if direction == Direction::Asc { "<=" } else { ">=" };
+        conditions.add(&format!("position {compare} ?"), [Parameter::Number(bound)]);
+    }
+    if let Some(text) = &filter.text {
+        says(&mut conditions, text);
     }
     conditions.statement(|conditions| {
         format!(
@@ -136,6 +164,69 @@ pub fn statement(
             limit + 1
         )
     })
+}
+
+/// The last event that a page looks at for a text; nothing where there are not so many. It is known
+/// before the page is read, so that what comes meanwhile is neither left out nor told twice.
+async fn bound(
+    db: &PgPool,
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<Option<i64>> {
+    if filter.text.is_none() {
+        return Ok(None);
+    }
+    let statement = bound_statement(viewer, filter, direction, page)?;
+    let bound: Option<(i64,)> = statement.rows().fetch_optional(db).await?;
+    Ok(bound.map(|(position,)| position))
+}
+
+/// The statement that finds where a page has looked through [`LOOKED_THROUGH`] events.
+pub fn bound_statement(
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<Statement> {
+    let (conditions, order) = part(viewer, filter, direction, page)?;
+    conditions.statement(|conditions| {
+        format!(
+            "select position from events where true{conditions} \
+             order by position {order} offset {} limit 1",
+            LOOKED_THROUGH - 1
+        )
+    })
+}
+
+/// What an event has to meet to be on a page, but for its text; and the order in SQL.
+fn part(
+    viewer: &Viewer,
+    filter: &HistoryFilter,
+    direction: Direction,
+    page: &PageRequest,
+) -> Result<(Conditions, &'static str)> {
+    let (compare, order) = match direction {
+        Direction::Asc => (">", "asc"),
+        Direction::Desc => ("<", "desc"),
+    };
+    let mut conditions = conditions(viewer, filter);
+    if let Some(after) = position(page.after.as_deref())? {
+        conditions.add(&format!("position {compare} ?"), [Parameter::Number(after)]);
+    }
+    Ok((conditions, order))
+}
+
+/// An event holds a text. In JSON some characters are written otherwise.
+fn says(conditions: &mut Conditions, text: &str) {
+    conditions.limit_text(text);
+    let json = Value::from(text).to_string();
+    let pattern = |text: &str| Parameter::Text(format!("%{}%", escaped(text)));
+    let (plain, in_json) = (pattern(text), pattern(&json[1..json.len() - 1]));
+    let sql = "(lower(aggregate_id) like lower(?) or lower(payload::text) like lower(?) \
+               or lower(metadata::text) like lower(?))";
+    conditions.add(sql, [plain, in_json.clone(), in_json]);
 }
 
 fn conditions(viewer: &Viewer, filter: &HistoryFilter) -> Conditions {

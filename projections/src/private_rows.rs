@@ -55,12 +55,13 @@ pub struct Erased {
     pub subject_keys: i64,
     pub personal_data: i64,
     pub request_log: i64,
+    pub refused_attempts: i64,
 }
 
 impl Erased {
     /// Whether there was nothing to destroy.
     pub fn is_nothing(&self) -> bool {
-        self.subject_keys + self.personal_data + self.request_log == 0
+        self.subject_keys + self.personal_data + self.request_log + self.refused_attempts == 0
     }
 }
 
@@ -72,7 +73,7 @@ pub fn says_erased(event: &LogRow) -> bool {
 
 /// What the log says is erased, from a position on.
 const ERASED: &str = "erased as (select aggregate_id, payload->>'subject' as subject, \
-        (payload->>'through')::bigint as through from events \
+        (payload->>'through')::bigint as through, recorded_at from events \
       where event_type in ('personal_data_erased', 'origins_erased') \
         and aggregate_type in ('partner', 'person') and position >= $1)";
 
@@ -86,31 +87,41 @@ pub async fn erase(db: impl PgExecutor<'_>, position: i64) -> Result<Erased> {
            data as (delete from personal_data t using erased \
                     where t.subject = erased.subject returning 1) \
          select (select count(*) from keys) as subject_keys, \
-                (select count(*) from data) as personal_data, 0::bigint as request_log"
+                (select count(*) from data) as personal_data, \
+                0::bigint as request_log, 0::bigint as refused_attempts"
     );
     Ok(sqlx::query_as(&sql).bind(position).fetch_one(db).await?)
 }
 
 /// Destroys from where the changes of a person came whose origins the log says are erased, from
-/// `position` on; how many they were. It reads all that he did in 91 days, so the append lock is not
-/// held for it.
-pub async fn erase_origins(db: impl PgExecutor<'_>, position: i64) -> Result<i64> {
+/// `position` on, and what he tried in vain until then or others tried on him. It reads all that he did
+/// in 91 days, so the append lock is not held for it.
+pub async fn erase_origins(db: impl PgExecutor<'_>, position: i64) -> Result<Erased> {
     let sql = format!(
         "with {ERASED}, \
+           attempts as (delete from refused_attempts t using erased \
+                        where erased.through is not null and t.at <= erased.recorded_at \
+                          and (t.actor = erased.aggregate_id \
+                            or t.noun = 'person' and t.entity_id = erased.aggregate_id) \
+                        returning t.request_id, t.actor = erased.aggregate_id as own), \
            origins as (delete from request_log t using erased, events e \
                        where e.metadata->>'actor' = erased.aggregate_id \
                          and e.position <= erased.through and {ORIGIN_IS_KEPT} \
-                         and t.request_id = (e.metadata->>'request_id')::uuid returning 1) \
-         select count(*) from origins"
+                         and t.request_id = (e.metadata->>'request_id')::uuid returning 1), \
+           refused as (delete from request_log t using attempts \
+                       where attempts.own and t.request_id = attempts.request_id returning 1) \
+         select 0::bigint as subject_keys, 0::bigint as personal_data, \
+                (select count(*) from origins) + (select count(*) from refused) as request_log, \
+                (select count(*) from attempts) as refused_attempts"
     );
-    Ok(sqlx::query_scalar(&sql).bind(position).fetch_one(db).await?)
+    Ok(sqlx::query_as(&sql).bind(position).fetch_one(db).await?)
 }
 
 /// Destroys everything that the log says is erased: at every start, for a restore may have brought
 /// something back.
 pub async fn erase_all(db: &mut PgConnection) -> Result<Erased> {
-    let erased = erase(&mut *db, 1).await?;
-    Ok(Erased { request_log: erase_origins(db, 1).await?, ..erased })
+    let Erased { request_log, refused_attempts, .. } = erase_origins(&mut *db, 1).await?;
+    Ok(Erased { request_log, refused_attempts, ..erase(db, 1).await? })
 }
 
 /// The condition on an event `e` that its origin may still be there: they are kept for 90 days.

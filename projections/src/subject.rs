@@ -192,13 +192,16 @@ pub async fn origins(
     Ok(origins.into_iter().map(|origin| (origin.position, origin)).collect())
 }
 
-/// The position of the last change of a person whose origin is kept; 0 when none is.
+/// Up to which position something is kept of a person beside the log: his last change whose origin is
+/// kept or, where a refused attempt is, the whole log; 0 when nothing is.
 pub async fn last_origin(db: impl PgExecutor<'_>, person: &str) -> Result<i64> {
     let sql = format!(
-        "select coalesce((select e.position from events e where e.metadata->>'actor' = $1 \
-         and {ORIGIN_IS_KEPT} and exists (select from request_log r \
-           where r.request_id = (e.metadata->>'request_id')::uuid) \
-         order by e.position desc limit 1), 0)"
+        "select case when exists (select from refused_attempts where actor = $1) \
+           then (select coalesce(max(position), 1) from events) \
+           else coalesce((select e.position from events e where e.metadata->>'actor' = $1 \
+             and {ORIGIN_IS_KEPT} and exists (select from request_log r \
+               where r.request_id = (e.metadata->>'request_id')::uuid) \
+             order by e.position desc limit 1), 0) end"
     );
     Ok(sqlx::query_scalar(&sql).bind(person).fetch_one(db).await?)
 }

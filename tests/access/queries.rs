@@ -108,13 +108,11 @@ pub fn nouns(things: &Things) -> Vec<(&'static str, &'static str, String)> {
 fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
     use Operation::{
         ExportSubject, ReadConsent, ReadDraftPolicy, ReadDraftPolicyRequest, ReadFollower,
-        ReadHistory, ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest,
-        UploadPartnerCertificate,
+        ReadIssuingCertificate, ReadPolicy, ReadPolicyRequest, UploadPartnerCertificate,
     };
     let Things { partner, policy, draft_policy, draft_request, consenting, .. } = things;
-    let Things { credential_partner, credential_request, key, .. } = things;
+    let Things { credential_partner, credential_request, .. } = things;
     let policy_of = "credentialType: \"euin\"";
-    let history = "filter: {noun: \"partner\", id:";
     let lists = ["policies(first: 200)", "policyRequests(first: 200)"];
     let [policies, requests] =
         lists.map(|it| format!("{{ {it} {{ totalCount nodes {{ id }} }} }}"));
@@ -170,6 +168,29 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             consenting,
         ),
         (
+            "exportSubject",
+            ExportSubject,
+            format!("exportSubject(kind: PARTNER, id: \"{partner}\") {{ id }}"),
+            partner,
+        ),
+        ("followers", ReadFollower, "followers { name }".into(), "expiry"),
+    ];
+    let rows = rows.into_iter().chain(of_the_past(things)).map(|(name, operation, text, shows)| {
+        (name, operation, format!("{{ {text} }}"), shows.to_owned())
+    });
+    let drafts = [
+        ("policies", ReadDraftPolicy, policies, draft_policy.clone()),
+        ("policyRequests", ReadDraftPolicyRequest, requests, draft_request.clone()),
+    ];
+    rows.chain(drafts).collect()
+}
+
+fn of_the_past(things: &Things) -> [(&'static str, Operation, String, &str); 5] {
+    use Operation::{ReadHistory, ReadRefusedAttempt};
+    let Things { partner, key, .. } = things;
+    let history = "filter: {noun: \"partner\", id:";
+    [
+        (
             "diff",
             ReadHistory,
             format!(
@@ -184,27 +205,24 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
             key,
         ),
         (
-            "exportSubject",
-            ExportSubject,
-            format!("exportSubject(kind: PARTNER, id: \"{partner}\") {{ id }}"),
-            partner,
-        ),
-        (
             "history",
             ReadHistory,
             format!("history({history} \"{partner}\"}}) {{ nodes {{ id }} }}"),
             partner,
         ),
-        ("followers", ReadFollower, "followers { name }".into(), "expiry"),
-    ];
-    let rows = rows.map(|(name, operation, text, shows)| {
-        (name, operation, format!("{{ {text} }}"), shows.to_owned())
-    });
-    let drafts = [
-        ("policies", ReadDraftPolicy, policies, draft_policy.clone()),
-        ("policyRequests", ReadDraftPolicyRequest, requests, draft_request.clone()),
-    ];
-    rows.into_iter().chain(drafts).collect()
+        (
+            "credentialTrail",
+            ReadHistory,
+            format!("credentialTrail(id: \"{key}\") {{ id users {{ subject }} }}"),
+            key,
+        ),
+        (
+            "refusedAttempts",
+            ReadRefusedAttempt,
+            "refusedAttempts(filter: {actor: \"eve\"}) { totalCount nodes { actor } }".to_owned(),
+            "eve",
+        ),
+    ]
 }
 
 /// What is proved of an event.

@@ -125,6 +125,10 @@ impl Things {
         let chip = makers.fred.certified_chip("C 1", &makers.chip_authority).await;
         partner(&app.node, "carla").consents().await.unwrap();
 
+        let nothing = serde_json::json!({"partnerId": alice.partner, "reason": "I can"});
+        let eve = app.person("eve", domain::actor::Role::Auditor);
+        assert_eq!(eve.does("suspendPartner", nothing, "position").await.codes(), ["FORBIDDEN"]);
+
         for owner in [alice, &paula, &provider.mia, &makers.dora, &makers.fred] {
             seat_everybody(owner).await;
         }

@@ -13,7 +13,7 @@ use projections::expiring::{self, ExpiringKind};
 use projections::noun::Noun;
 use projections::page::{Direction, Listed, Order, PageRequest, Question, Statement};
 use projections::search::{self, Scope};
-use projections::{Viewer, history, reading};
+use projections::{Viewer, history, reading, refused_attempt};
 use serde_json::{Value, json};
 use sqlx::{Executor as _, PgConnection, PgPool};
 use std::cell::RefCell;
@@ -55,6 +55,7 @@ async fn no_list_reads_or_sorts_a_whole_table() {
     place.tries_what_ends().await;
     place.tries_history().await;
     place.tries_search().await;
+    place.tries_refused_attempts().await;
     let place = place.with_the_log_of_the_past().await;
     place.tries_history().await;
     assert_eq!(place.filters_of_the_schema(), *place.tried.borrow());
@@ -252,6 +253,11 @@ impl Place {
             json!({"event": ["rejected"]}),
             json!({"event": ["rejected", "approved"]}),
             json!({"correlationId": "no such wish"}),
+            json!({"text": "bank"}),
+            json!({"text": "bank", "noun": "api_key"}),
+            json!({"text": "bank", "partnerId": "partner-7"}),
+            json!({"text": "bank", "event": ["rejected", "approved"]}),
+            json!({"text": "bank", "from": self.now}),
             json!({"from": self.now}),
             json!({"to": self.now}),
             json!({"from": self.now, "to": self.now + TimeDelta::hours(1)}),
@@ -267,11 +273,54 @@ impl Place {
                     for (viewer, without_drafts) in [(&Viewer::All, true), (&own, false)] {
                         let parsed = history::HistoryFilter { without_drafts, ..parse(filter) };
                         let page = PageRequest { after: after.clone(), ..PageRequest::default() };
-                        let statement = history::statement(viewer, &parsed, direction, &page);
                         let told = || format!("history {viewer:?} {filter} {direction:?} {page:?}");
+                        let mut bound: Option<(i64,)> = None;
+                        if parsed.text.is_some() {
+                            let found = history::bound_statement(viewer, &parsed, direction, &page);
+                            let found = found.unwrap();
+                            bound = found.rows().fetch_optional(&self.db).await.unwrap();
+                            self.explain(found, told).await;
+                        }
+                        let bound = bound.map(|(position,)| position);
+                        let statement =
+                            history::statement(viewer, &parsed, direction, &page, bound);
                         self.explain(statement.unwrap(), told).await;
                     }
                 }
+            }
+        }
+    }
+
+    async fn tries_refused_attempts(&self) {
+        self.tried.borrow_mut().insert("RefusedAttemptFilter".to_owned());
+        let filters = [
+            json!({}),
+            json!({"actor": "subject-7"}),
+            json!({"operation": ["suspendPartner"]}),
+            json!({"operation": ["suspendPartner", "generateApiKey"]}),
+            json!({"code": ["FORBIDDEN"]}),
+            json!({"code": ["LABEL_TAKEN"]}),
+            json!({"code": ["LABEL_TAKEN", "FORBIDDEN"]}),
+            json!({"noun": "partner"}),
+            json!({"noun": "partner", "id": "partner-4242"}),
+            json!({"id": "partner-4242"}),
+            json!({"correlationId": "no such wish"}),
+            json!({"from": self.now}),
+            json!({"to": self.now}),
+        ];
+        let fields = self.types["RefusedAttemptFilter"]["inputFields"].as_array().unwrap().iter();
+        let fields: Vec<&str> = fields.map(|it| it["name"].as_str().unwrap()).collect();
+        let unknown = fields.iter().find(|field| filters.iter().all(|it| it[**field].is_null()));
+        assert_eq!(unknown, None, "how is it tried?");
+        let all = refused_attempt::RefusedAttemptFilter::default();
+        let first = PageRequest { first: Some(200), ..PageRequest::default() };
+        let page = refused_attempt::list(&self.db, &all, &first).await.unwrap();
+        let after = page.rows.last().map(|(cursor, _)| cursor.clone());
+        for filter in &filters {
+            for after in [None, after.clone()] {
+                let page = PageRequest { after, ..PageRequest::default() };
+                let statement = refused_attempt::statement(&parse(filter), &page).unwrap();
+                self.explain(statement, || format!("refused attempts {filter} {page:?}")).await;
             }
         }
     }
@@ -347,7 +396,7 @@ fn snake_case(text: &str) -> String {
 /// Indexes are made after the rows, which takes a third of the time.
 async fn fill(db: &mut PgConnection) {
     let indexes = "select schemaname || '.' || indexname, indexdef from pg_indexes \
-                   where (schemaname = 'read' or tablename = 'events') and indexdef !~ 'UNIQUE'";
+                   where (schemaname = 'read' or tablename in ('events', 'refused_attempts')) and indexdef !~ 'UNIQUE'";
     let indexes: Vec<(String, String)> = sqlx::query_as(indexes).fetch_all(&mut *db).await.unwrap();
     let (names, made): (Vec<_>, Vec<_>) = indexes.into_iter().unzip();
     db.execute(&*format!("drop index {}", names.join(", "))).await.unwrap();

@@ -12,6 +12,7 @@ use crate::support::certificates::Authority;
 use crate::support::http::App;
 use crate::support::jwk;
 use crate::support::statements::Statements;
+use domain::actor::Role;
 use domain::reference::Modality;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,6 +52,9 @@ impl<'a> Growing<'a> {
         let sbi = makers.live_sbi(&format!("{number}.0")).await;
         makers.approved_device(&sbi, &format!("F {number}")).await;
         makers.fred.certified_chip(&format!("C {number}"), &makers.chip_authority).await;
+        let mallory = app.person("mallory", Role::Auditor);
+        let wish = json!({"partnerId": market.alice.partner, "reason": "I can"});
+        assert_eq!(mallory.does("suspendPartner", wish, "position").await.codes(), ["FORBIDDEN"]);
         let root = Authority::root(&format!("AUTH Root {number}"));
         market.admin.trusts(&root).await.unwrap();
         market.admin.trusts(&root.intermediate(&format!("AUTH CA {number}"))).await.unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Refusal {
     status: StatusCode,
-    finding: Box<Finding>,
+    findings: Vec<Finding>,
     /// Whether GraphQL refuses it and not HTTP: older clients are told so with 200.
     by_graphql: bool,
     header: Option<(HeaderName, HeaderValue)>,
@@ -27,7 +27,12 @@ impl Refusal {
 
     /// HTTP refuses for this reason.
     pub fn of(status: StatusCode, finding: Finding) -> Self {
-        Self { status, finding: Box::new(finding), by_graphql: false, header: None }
+        Self::all(status, vec![finding])
+    }
+
+    /// HTTP refuses for these reasons.
+    pub fn all(status: StatusCode, findings: Vec<Finding>) -> Self {
+        Self { status, findings, by_graphql: false, header: None }
     }
 
     /// GraphQL refuses: a request error.
@@ -79,8 +84,8 @@ impl Refusal {
             MediaType::Json if self.by_graphql => StatusCode::OK,
             _ => self.status,
         };
-        let error = request_error(&self.finding, correlation_id);
-        let body = json!({"errors": [error]}).to_string();
+        let errors = self.findings.iter().map(|it| request_error(it, correlation_id));
+        let body = json!({"errors": errors.collect::<Vec<_>>()}).to_string();
         let mut response = (status, body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, media_type.header());
         response.headers_mut().extend(self.header);

@@ -95,12 +95,16 @@ impl Conditions {
     /// Adds a condition on a text that somebody typed, in the form that `pattern` gives it.
     fn look_for(&mut self, sql: &str, text: Option<&str>, pattern: impl FnOnce(&str) -> String) {
         let Some(text) = text else { return };
+        self.limit_text(text);
+        self.add_text(sql, pattern(text));
+    }
+
+    /// Refuses the question where a text that somebody typed is too long.
+    pub(crate) fn limit_text(&mut self, text: &str) {
         if text.chars().count() > MAX_TEXT {
             let message = format!("A text to look for has at most {MAX_TEXT} characters.");
             self.findings.push(Finding::new("TOO_LONG", "filter", message).with("max", MAX_TEXT));
-            return;
         }
-        self.add_text(sql, pattern(text));
     }
 
     /// Time conditions on an expression.

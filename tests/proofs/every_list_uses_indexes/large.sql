@@ -153,3 +153,13 @@ from generate_series(1, 25000) n, lateral (values
   (1, 'policy_request', pg_temp.uuid('request', n), 'submitted'),
   (2, 'api_key', pg_temp.uuid('key', n), 'generated'),
   (3, 'device', pg_temp.uuid('device', n), 'added')) s (place, type, id, event);
+
+insert into refused_attempts
+  (id, at, actor, roles, actor_partners, operation, noun, entity_id, codes, fields, correlation_id,
+   request_id)
+select pg_temp.uuid('attempt', n), pg_temp.at(n), 'subject-' || pg_temp.owner(n), '{AUTH_PARTNER}', '{}',
+  pg_temp.one_of('{suspendPartner,generateApiKey,generateApiKey,registerPartner}', n),
+  pg_temp.one_of('{partner,api_key,policy_request}', n), 'partner-' || pg_temp.owner(n),
+  array[case when n % 500 = 0 then 'LABEL_TAKEN' when n % 2 = 0 then 'FORBIDDEN' else 'EMPTY' end], '{""}',
+  pg_temp.uuid('wish', n), pg_temp.uuid('request', n)::uuid
+from generate_series(1, 100000) n;
