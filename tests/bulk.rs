@@ -52,7 +52,7 @@ async fn a_page_of_requests_is_approved_and_each_row_tells_what_was_wrong_with_i
         "APPROVED",
     ];
     assert_eq!(told(&approved), expected);
-    let head: i64 = app.installation.database.ask("select max(position) from events").await;
+    let head = app.installation.database.head().await;
     assert_eq!(approved.payload()["position"], head.to_string());
 }
 

@@ -1,18 +1,18 @@
 //! Keys that sign the log follow each other, and one that was stolen ends its name.
 
-use crate::support::actors::Market;
+use crate::support::actors::{Market, policy_manager};
 use crate::support::commands::{Installation, codes};
-use crate::support::sealing::{log_keys, seals, stopped};
+use crate::support::sealing::{log_keys, seals};
 use crate::support::witness::{Witness, policy};
-use ::commands::keys::Keys;
-use ::commands::{Commands, now};
+use ::commands::follower::Lease;
+use ::commands::{Commands, Error, now};
 use api::witnesses::Witnesses;
 use chrono::TimeDelta;
 use domain::audit::key::VerifierKey;
 use domain::audit::policy::Policy;
 use domain::audit::proof::{Plan, verify_consistency};
 use domain::audit_log;
-use projections::audit::{Sealed, newest_witnessed, tiles};
+use projections::audit::{Sealed, newest, newest_witnessed, tiles};
 use projections::log::streams;
 
 /// Whether an outsider who knows this key alone believes the head.
@@ -67,14 +67,41 @@ async fn without_its_key_no_node_starts_and_none_signs() {
 
     let before = seals(&node).await;
     assert_eq!(codes(stranger.add_log_key().await), ["LOG_KEY_MISSING"]);
-    crate::support::actors::policy_manager(&stranger).creates_group("late").await.unwrap();
-    assert_eq!(seals(&stranger).await, before);
-    assert_eq!(stopped(&stranger).await.as_deref(), Some("LOG_KEY_MISSING"));
+    policy_manager(&stranger).creates_group("late").await.unwrap();
+    let run_out = "update followers set lease_until = '-infinity'";
+    installation.database.as_owner(run_out).await;
+    let mut lease = Lease::new("sealing", "a stranger");
+    let turn = stranger.sealer(None).turn(stranger.store().pool(), &mut lease).await;
+    assert!(matches!(turn, Err(Error::Unavailable)), "{turn:?}");
+    assert_eq!(newest(stranger.store().pool()).await.unwrap().unwrap(), before);
 
     std::fs::rename(&aside, &key).unwrap();
-    crate::support::actors::admin(&node).replays("sealing", None).await.unwrap();
-    assert!(seals(&stranger).await.size > before.size);
-    drop(Keys::open(installation.key_folder(), false).unwrap());
+    assert!(seals(&stranger).await.size > before.size, "it waits for the key, and goes on");
+}
+
+#[tokio::test]
+async fn a_key_that_is_lost_for_good_is_replaced_as_a_stolen_one_is() {
+    let (installation, _node, lost) = signed().await;
+    std::fs::remove_file(installation.key_folder().join("log.key")).unwrap();
+    let node = installation.node();
+    let new = node.restart_log("audit.example.org/events-2").await.unwrap();
+    let head = seals(&node).await;
+    assert!(believes(&new, &head) && !believes(&lost, &head));
+    assert_eq!(node.adopt_log_key(None).await.unwrap(), [new]);
+}
+
+#[tokio::test]
+async fn a_key_in_the_folder_gives_the_log_no_other_name_than_the_one_that_was_asked_for() {
+    let installation = Installation::new().await;
+    let node = installation.node();
+    node.keys().log.first(Some("audit.example.net/events")).unwrap();
+    let refused = node.adopt_log_key(Some("audit.example.org/events")).await;
+    assert_eq!(codes(refused), ["LOG_NAME_INVALID"]);
+    let spaces = installation.node().keys().log.next("an audit").unwrap_err().to_string();
+    assert!(spaces.contains("neither spaces nor plus signs"), "{spaces}");
+    let files = std::fs::read_dir(installation.key_folder()).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert!(names.filter(|name| name.starts_with("log.")).eq(["log.key"]), "no draft is left");
 }
 
 #[tokio::test]

@@ -2,14 +2,14 @@
 //! nothing is signed any more.
 
 use crate::support::actors::Market;
-use crate::support::commands::Installation;
+use crate::support::commands::{Installation, codes};
 use crate::support::database::TestDatabase;
-use crate::support::sealing::{ORIGIN, log_keys, seals, stopped};
+use crate::support::sealing::{ORIGIN, log_keys, seals, seals_through, stopped};
 use ::commands::Commands;
 use domain::audit::auditor::Auditor;
 use domain::audit::key::VerifierKey;
 use domain::audit::proof::{Plan, verify_consistency};
-use projections::audit::{Sealed, first_change, heads_after, tiles};
+use projections::audit::{Sealed, first_change, heads_after, newest, tiles};
 use projections::log::after;
 
 fn signed_by(head: &Sealed, key: &VerifierKey) -> bool {
@@ -21,6 +21,9 @@ async fn meddles(database: &TestDatabase, sql: &str) {
     let unguarded = "alter table events disable trigger all";
     database.as_owner(&format!("{unguarded}; {sql}")).await;
 }
+
+/// A bit of a tile.
+const FLIPPED: &str = "update log_tiles set hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1)";
 
 async fn first_difference(node: &Commands) -> Option<u64> {
     let mut db = node.store().pool().acquire().await.unwrap();
@@ -76,12 +79,11 @@ async fn each_head_continues_the_one_before() {
 
 #[tokio::test]
 async fn on_other_tiles_than_those_that_were_signed_nothing_is_signed() {
-    let change = "update log_tiles set hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1)";
     for edge in
         ["level = 0 and index = (select max(index) from log_tiles where level = 0)", "level = 1"]
     {
         let (installation, node, market, head) = sealed_log().await;
-        installation.database.as_owner(&format!("{change} where {edge}")).await;
+        installation.database.as_owner(&format!("{FLIPPED} where {edge}")).await;
         market.manager.creates_group("late").await.unwrap();
         assert_eq!(seals(&node).await, head);
         assert_eq!(stopped(&node).await.as_deref(), Some("LOG_CHANGED"), "{edge}");
@@ -124,4 +126,75 @@ async fn a_tail_that_is_gone_is_told_by_its_first_position() {
     let (installation, node, _market, _head) = sealed_log().await;
     meddles(&installation.database, "delete from events where position > 257").await;
     assert_eq!(first_difference(&node).await, Some(258));
+}
+
+#[tokio::test]
+async fn a_head_that_stands_still_is_signed_again_after_ten_minutes() {
+    let (installation, node, market, head) = sealed_log().await;
+    let ten_minutes_pass = async || {
+        let sql = "update log_checkpoints set signed_at = signed_at - interval '10 minutes'";
+        installation.database.as_owner(sql).await;
+    };
+    assert!(!node.sign_again().await.unwrap(), "it is young");
+    ten_minutes_pass().await;
+    assert!(node.sign_again().await.unwrap());
+    let again = newest(node.store().pool()).await.unwrap().unwrap();
+    assert!(again.note == head.note && again.signed_at > head.signed_at);
+
+    // A sealing that has stopped or lags shall not look alive.
+    market.manager.creates_group("not sealed").await.unwrap();
+    ten_minutes_pass().await;
+    assert!(!node.sign_again().await.unwrap());
+    seals(&node).await;
+    ten_minutes_pass().await;
+    installation.database.as_owner(FLIPPED).await;
+    assert_eq!(codes(node.sign_again().await), ["LOG_CHANGED"]);
+    installation.database.as_owner("update followers set stopped = 'LOG_CHANGED'").await;
+    assert!(!node.sign_again().await.unwrap());
+}
+
+/// Puts the log and its seal back to where they were, without a trace in the database.
+async fn put_back_beneath(database: &TestDatabase, work: impl AsyncFnOnce()) {
+    database
+        .as_owner(
+            "create table kept_tiles as select * from log_tiles; \
+             create table kept_heads as select * from log_checkpoints; \
+             create table kept_followers as select name, position from followers",
+        )
+        .await;
+    let head = database.head().await;
+    work().await;
+    meddles(
+        database,
+        &format!(
+            "delete from events where position > {head}; \
+             delete from log_tiles; insert into log_tiles select * from kept_tiles; \
+             delete from log_checkpoints; insert into log_checkpoints select * from kept_heads; \
+             update followers f set position = k.position from kept_followers k where k.name = f.name"
+        ),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_has_seen_a_head_signs_no_other_history_under_its_name() {
+    let (installation, node, market, _head) = sealed_log().await;
+    let sealer = node.sealer(None);
+    seals_through(&sealer, &node).await;
+    put_back_beneath(&installation.database, async || {
+        market.manager.creates_group("what happened").await.unwrap();
+        seals_through(&sealer, &node).await;
+        market.manager.creates_group("is seen").await.unwrap();
+        seals_through(&sealer, &node).await;
+    })
+    .await;
+    let before = seals_through(&sealer, &node).await;
+    market.manager.creates_group("what did not").await.unwrap();
+    assert_eq!(seals_through(&sealer, &node).await, before);
+    assert_eq!(stopped(&node).await.as_deref(), Some("LOG_FORKED"));
+
+    // Under another name it goes on.
+    node.restart_log("audit.example.org/events-2").await.unwrap();
+    market.admin.replays("sealing", None).await.unwrap();
+    assert!(seals_through(&sealer, &node).await.size > before.size);
 }

@@ -32,7 +32,8 @@ use domain::actor::Role;
 use history::History;
 use node::Node;
 use postgres::Postgres;
-use projections::rebuild::{dump, rebuild};
+use projections::audit::{first_change, newest};
+use projections::verify::verify;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgPoolOptions;
 use std::fs::{self, File, Permissions};
@@ -151,7 +152,8 @@ impl Rig {
             .into_iter()
             .map(|it| format!("{:?}: {}", it.rule, it.place))
             .collect();
-        wrong.extend(rebuilt_otherwise(&self.postgres).await);
+        wrong.extend(folded_otherwise(&self.postgres).await);
+        wrong.extend(sealed_otherwise(&self.postgres).await);
         if !wrong.is_empty() {
             let folder = self.folder.keep();
             let file = |name: &str| File::create(folder.join(name)).unwrap();
@@ -196,17 +198,20 @@ fn token(keys: &Path, subject: &str, world: &World) -> String {
     issuer.issue(subject, &roles, &world.partners, now, life).unwrap()
 }
 
-/// The first row of each read table that is another one when all are folded anew.
-async fn rebuilt_otherwise(postgres: &Postgres) -> Vec<String> {
-    let pool = postgres.pool();
-    let live = dump(&pool).await.unwrap();
+/// Where the log is not what was sealed while it lasted, and why the sealing has stopped.
+async fn sealed_otherwise(postgres: &Postgres) -> Option<String> {
     let mut owner = postgres.owner().connect().await.unwrap();
-    rebuild(&mut owner, |_| {}).await.unwrap();
-    let rebuilt = dump(&pool).await.unwrap();
-    let tables = live.iter().zip(&rebuilt).filter(|(live, rebuilt)| live != rebuilt);
-    let differs = |((table, live), (_, rebuilt)): (&(_, Vec<_>), &(&str, Vec<_>))| {
-        let row = live.iter().zip(rebuilt).find(|(live, rebuilt)| live != rebuilt);
-        format!("read.{table}: {} rows, {} rebuilt: {row:?}", live.len(), rebuilt.len())
-    };
-    tables.map(differs).collect()
+    let stopped = "select coalesce(stopped, '') from followers where name = 'sealing'";
+    let stopped: String = sqlx::query_scalar(stopped).fetch_one(&mut owner).await.unwrap();
+    let sealed = newest(&mut owner).await.unwrap().map_or(0, |it| it.size);
+    let change = first_change(&mut owner).await.unwrap();
+    let is_good = stopped.is_empty() && sealed > 0 && change.is_none();
+    (!is_good).then(|| format!("the seal: {sealed} events, {change:?}, {stopped}"))
+}
+
+/// What is different between the read tables and the log.
+async fn folded_otherwise(postgres: &Postgres) -> Option<String> {
+    let mut owner = postgres.owner().connect().await.unwrap();
+    let found = verify(&mut owner, |_| {}).await.unwrap();
+    (!found.is_good()).then(|| format!("the read tables are not what the log says: {found:?}"))
 }

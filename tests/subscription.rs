@@ -24,7 +24,7 @@ async fn event(socket: &mut Socket, id: &str) -> (i64, String) {
 }
 
 async fn head(app: &App) -> i64 {
-    app.installation.database.ask("select max(position) from events").await
+    app.installation.database.head().await
 }
 
 #[tokio::test]

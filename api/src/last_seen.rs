@@ -7,7 +7,10 @@
 
 use crate::service::Error;
 use commands::event_store::EventStore;
+use domain::audit::checkpoint::Checkpoint;
+use domain::audit::note::Note;
 use projections::Result;
+use projections::audit::newest;
 use projections::log::{after, extent, fork};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -33,6 +36,9 @@ pub struct LastSeen {
     pub position: i64,
     /// The leaf hash of the event there, lower-case hex.
     pub last: String,
+    /// The newest head that was signed: a note. Where the log is put back to before it, the sealing stops.
+    #[serde(default)]
+    pub sealed: Option<String>,
 }
 
 /// What the log is to the one that was seen.
@@ -63,8 +69,27 @@ impl LastSeen {
     pub async fn of(pool: &PgPool) -> Result<Option<Self>> {
         let now = extent(pool).await?;
         let (first, last) = (leaf(pool, 1).await?, leaf(pool, now.head).await?);
-        let seen = |(first, last)| Self { first, epoch: now.epoch, position: now.head, last };
+        let sealed = newest(pool).await?.map(|it| it.note);
+        let seen =
+            |(first, last)| Self { first, epoch: now.epoch, position: now.head, last, sealed };
         Ok(first.zip(last).map(seen))
+    }
+
+    /// The newest head that was signed.
+    pub fn sealed(&self) -> Option<Checkpoint> {
+        self.sealed.as_ref()?.parse::<Note>().ok()?.text().parse().ok()
+    }
+
+    /// A head is not forgotten for a smaller one of the same name.
+    fn keeping_the_head_of(self, before: Option<&Self>) -> Self {
+        let larger = before.filter(|before| {
+            before.sealed().is_some_and(|before| {
+                let now = self.sealed();
+                now.is_none_or(|now| now.origin == before.origin && now.size < before.size)
+            })
+        });
+        let sealed = larger.map_or(self.sealed, |before| before.sealed.clone());
+        Self { sealed, ..self }
     }
 
     /// What the log is now to what was seen.
@@ -126,13 +151,16 @@ pub async fn keep(file: PathBuf, store: EventStore) -> Error {
 }
 
 async fn remember(file: &Path, pool: &PgPool) -> std::result::Result<(), Error> {
-    if let Some(seen) = LastSeen::read(file)
+    let before = LastSeen::read(file);
+    if let Some(seen) = &before
         && seen.compare(pool).await? == Likeness::PutBack
     {
         return Err(Error::PutBack { position: seen.position });
     }
     match LastSeen::of(pool).await? {
-        Some(seen) => seen.write(file).map_err(Error::Remembering),
+        Some(seen) => {
+            seen.keeping_the_head_of(before.as_ref()).write(file).map_err(Error::Remembering)
+        }
         None => Ok(()),
     }
 }

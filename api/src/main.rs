@@ -188,7 +188,10 @@ async fn run(config: &Config, command: Command) -> Result<(), Error> {
             .await?;
         }
         Command::Doctor => return doctor(config).await,
-        Command::Serve { check_config: true, .. } => println!("the settings make sense"),
+        Command::Serve { check_config: true, .. } => {
+            witnesses(config)?;
+            println!("the settings make sense");
+        }
         Command::Serve { as_of: Some(until), .. } => serve_as_of(config, until).await?,
         Command::Serve { .. } => serve(config).await?,
         Command::Migrate => {
@@ -249,24 +252,31 @@ async fn doctor(config: &Config) -> Result<(), Error> {
 
 async fn serve(config: &Config) -> Result<(), Error> {
     start_log(config);
+    let witnesses = witnesses(config)?;
     let database = Database::open(config)?;
     database.prepare().await?;
     let commands = commands(config, &database).await?;
+    let origin = config.audit_origin.as_deref();
+    let log_keys = commands.adopt_log_key(origin).await.map_err(start_error)?;
     commands.bootstrap().await.map_err(start_error)?;
     let issuers = issuers(config)?;
     announce(config, &issuers);
+    for key in log_keys {
+        println!("  log key     {key}");
+    }
     let schema = api::schema::schema();
     let (issuers, transport) = (Arc::new(issuers), Arc::new(config.transport()));
     let node = Node { commands: commands.clone(), schema, issuers, transport };
-    let put_back = last_seen::keep(LastSeen::file(&config.data_dir), commands.store().clone());
+    let seen_file = LastSeen::file(&config.data_dir);
+    let put_back = last_seen::keep(seen_file.clone(), commands.store().clone());
     let expiry = commands.clone();
     tokio::spawn(async move { expiry.watch_expiry().await });
     let examiner = commands.clone();
     tokio::spawn(async move { examiner.examine_from_time_to_time().await });
-    let witnesses = config.witness_policy.as_deref().map(Witnesses::open).transpose()?;
     tokio::spawn(witnesses::watch(commands.clone(), witnesses));
-    let sealer = commands.clone();
-    tokio::spawn(async move { sealer.sealer().run(sealer.store()).await });
+    let seen = LastSeen::read(&seen_file).and_then(|it| it.sealed());
+    let (sealer, store) = (commands.sealer(seen), commands.store().clone());
+    tokio::spawn(async move { sealer.run(&store).await });
     tokio::spawn(async move { commands.forget_what_has_expired().await });
     let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(Error::Listen)?;
     tokio::select! {
@@ -274,6 +284,11 @@ async fn serve(config: &Config) -> Result<(), Error> {
         died = database.keep_alive() => died,
         end = put_back => Err(end),
     }
+}
+
+/// Those who are asked to witness the log, if any.
+fn witnesses(config: &Config) -> Result<Option<Witnesses>, Error> {
+    Ok(config.witness_policy.as_deref().map(Witnesses::open).transpose()?)
 }
 
 /// As [`serve`], of the past: nothing is migrated, appended, followed or forgotten.

@@ -277,7 +277,6 @@ pub async fn commands(config: &Config, database: &Database) -> Result<Commands, 
     recognise(&LastSeen::file(&config.data_dir), &store).await?; // before anything is appended
     let commands = configured(Commands::new(store, Arc::new(keys)), config);
     commands.adopt_keys().await.map_err(start_error)?;
-    commands.adopt_log_key(config.audit_origin.as_deref()).await.map_err(start_error)?;
     commands.erase_what_the_log_says().await.map_err(start_error)?; // before anybody can ask for it
     Ok(commands)
 }

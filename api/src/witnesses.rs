@@ -52,8 +52,8 @@ pub enum Error {
         /// What is wrong.
         fault: Fault,
     },
-    /// Anybody on the line could sign for nobody, but hold up everything.
-    #[error("the witness {0} has an address that is neither https nor on a loopback address")]
+    /// Nobody could ask it, or anybody on the line answer for it.
+    #[error("the witness {0} needs an address, https or on a loopback address")]
     Insecure(String),
     /// No client for HTTP.
     #[error("witnesses cannot be asked")]
@@ -96,43 +96,47 @@ struct Asked {
     url: Url,
     /// How much of the log it has seen, as far as this node knows.
     seen: u64,
-    /// Whether it was told that it does not sign.
-    is_away: bool,
+    /// When the last head that it has signed was signed by the log.
+    answered: Option<DateTime<Utc>>,
+    /// Why it does not sign, as it was told.
+    told: Option<String>,
 }
 
 impl Witnesses {
-    /// Those whom the policy in this file names together with their addresses.
+    /// Those whom the policy in this file names; it has to tell all their addresses.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let path = path.to_owned();
         let text = std::fs::read_to_string(&path);
         let text = text.map_err(|source| Error::File { path: path.clone(), source })?;
         let policy: Policy = text.parse().map_err(|fault| Error::Policy { path, fault })?;
-        let asked = policy.witnesses().iter().filter_map(Asked::of).collect::<Result<_, _>>()?;
+        let asked = policy.witnesses().iter().map(Asked::of).collect::<Result<_, _>>()?;
         Ok(Self { policy, client: client(PATIENCE)?, asked, alarmed: false })
     }
 
-    /// Shows the newest head to all who have not seen it, or not since it was signed last.
-    pub async fn show(&mut self, commands: &Commands) -> Result<(), commands::Error> {
+    /// Shows the newest head to all who have not seen it, or not since it was signed last. Whether the
+    /// log has waited for enough of them for more than ten minutes.
+    pub async fn show(&mut self, commands: &Commands) -> Result<bool, commands::Error> {
         let pool = commands.store().pool();
-        let Some(head) = newest(pool).await? else { return Ok(()) };
-        let shown = Shown { size: head.size.unsigned_abs(), note: &head.note()?, pool };
+        let Some(head) = newest(pool).await? else { return Ok(false) };
+        let (size, signed_at, note) = (head.size.unsigned_abs(), head.signed_at, head.note()?);
+        let shown = Shown { size, signed_at, note: &note, pool };
         let client = &self.client;
         let lacking = self.asked.iter_mut().filter(|it| it.lacks(&head, shown.note));
         let signed = join_all(lacking.map(|witness| witness.sign(client, &shown))).await;
-        let mut note = shown.note.clone();
+        let mut note = note.clone();
         for (key, answer) in signed.into_iter().flatten() {
             note.add_cosignature(&answer, &key).map_err(projections::Error::from)?;
         }
-        if note != *shown.note {
-            let suffice = self.policy.is_witnessed(&note).map_err(projections::Error::from)?;
+        let suffice = self.policy.is_witnessed(&note).map_err(projections::Error::from)?;
+        if note.to_string() != head.note || (suffice && head.witnessed_at.is_none()) {
             commands.keep_cosignatures(&head, &note, suffice).await?;
         }
-        self.alarm(unwitnessed_since(pool).await?);
-        Ok(())
+        let since = unwitnessed_since(pool).await?;
+        Ok(self.alarm(since))
     }
 
-    /// Says once that heads have waited for too long, and once that they wait no more.
-    fn alarm(&mut self, since: Option<DateTime<Utc>>) {
+    /// Says once that the log has waited for too long, and once that it waits no more. Whether it does.
+    fn alarm(&mut self, since: Option<DateTime<Utc>>) -> bool {
         let late = since.is_some_and(|since| now() - since > ALARM);
         match (late, std::mem::replace(&mut self.alarmed, late)) {
             (true, false) => {
@@ -141,56 +145,49 @@ impl Witnesses {
             (false, true) => info!("the log is witnessed again"),
             _ => {}
         }
+        late
     }
 }
 
 /// A head that is shown.
 struct Shown<'a> {
     size: u64,
+    signed_at: DateTime<Utc>,
     note: &'a Note,
     pool: &'a PgPool,
 }
 
 impl Asked {
-    /// `None`: the policy does not say where it is; somebody else brings its signatures.
-    fn of(witness: &Witness) -> Option<Result<Self, Error>> {
+    fn of(witness: &Witness) -> Result<Self, Error> {
         let Witness { name, key, url } = witness.clone();
-        let url = format!("{}/add-checkpoint", url?.trim_end_matches('/'));
-        let asked = Url::parse(&url).ok().filter(is_secure).map(|url| Self {
-            name: name.clone(),
-            key,
-            url,
-            seen: 0,
-            is_away: false,
-        });
-        Some(asked.ok_or(Error::Insecure(name)))
+        let url = url.map(|url| format!("{}/add-checkpoint", url.trim_end_matches('/')));
+        let url = url.and_then(|url| Url::parse(&url).ok()).filter(is_secure);
+        let url = url.ok_or_else(|| Error::Insecure(name.clone()))?;
+        Ok(Self { name, key, url, seen: 0, answered: None, told: None })
     }
 
-    /// Whether it has not signed since the head was signed last; it counts in seconds.
+    /// Whether it has not signed since the head was signed last. It counts in seconds, by a clock of its
+    /// own.
     fn lacks(&self, head: &Sealed, note: &Note) -> bool {
         let signed = note.signature_of(&self.key).ok().flatten();
         let at = signed.and_then(Signature::cosigned_at);
-        at.is_none_or(|at| at.timestamp() < head.signed_at.timestamp())
+        let is_old = |at: DateTime<Utc>| at.timestamp() < head.signed_at.timestamp();
+        at.is_none_or(|at| is_old(at) && self.answered != Some(head.signed_at))
     }
 
-    /// Its key and its answer, if it has signed. That it does not is told once, and that it does again.
+    /// Its key and its answer, if it has signed. Why it has not is told once, and that it does again.
     async fn sign(&mut self, client: &Client, head: &Shown<'_>) -> Option<(VerifierKey, String)> {
         let answer = self.ask(client, head).await;
-        let was_away = std::mem::replace(&mut self.is_away, answer.is_err());
-        let witness = &self.name;
-        match answer {
-            Err(problem) if !was_away => {
-                error!(witness, problem = chain(&problem), "a witness has not signed");
-                None
+        let problem = answer.as_ref().err().map(|problem| chain(problem));
+        let (witness, told) = (&self.name, std::mem::replace(&mut self.told, problem.clone()));
+        match (problem, told) {
+            (Some(problem), told) if told.as_ref() != Some(&problem) => {
+                error!(witness, problem, "a witness has not signed");
             }
-            Err(_) => None,
-            Ok(answer) => {
-                if was_away {
-                    info!(witness, "a witness signs again");
-                }
-                Some((self.key.clone(), answer))
-            }
+            (None, Some(_)) => info!(witness, "a witness signs again"),
+            _ => {}
         }
+        answer.ok().map(|answer| (self.key.clone(), answer))
     }
 
     /// Asks from where it was seen last, and once more from where it says that it is.
@@ -200,10 +197,12 @@ impl Asked {
                 self.seen = size;
                 self.post(client, head).await?
             }
+            // It has signed just as much, and that was something else (C2SP tlog-witness, 409).
+            Err(Unsigned::Seen(_)) => return Err(Unsigned::OtherLog),
             answer => answer?,
         };
         head.note.clone().add_cosignature(&answer, &self.key)?;
-        self.seen = head.size;
+        (self.seen, self.answered) = (head.size, Some(head.signed_at));
         Ok(answer)
     }
 
@@ -235,11 +234,11 @@ pub async fn watch(commands: Commands, mut witnesses: Option<Witnesses>) {
     loop {
         schedule.next(pool).await;
         let turn = async {
-            commands.sign_again().await?;
-            match &mut witnesses {
-                Some(witnesses) => witnesses.show(&commands).await,
-                None => Ok(()),
+            let signed = commands.sign_again().await;
+            if let Some(witnesses) = &mut witnesses {
+                witnesses.show(&commands).await?;
             }
+            signed
         };
         let done = schedule.keep(pool, turn).await;
         let was_reported = std::mem::replace(&mut reported, done.is_err());

@@ -1,11 +1,11 @@
 //! The log's name and keys: taken at the first start, replaced by hand.
 
 use crate::event_store::StreamId;
-use crate::{Commands, Error, Request, Result, input, now, random};
+use crate::{Commands, Error, Request, Result, input, now};
 use chrono::{DateTime, Utc};
 use domain::actor::Actor;
 use domain::audit::key::VerifierKey;
-use domain::audit_log::{AuditLog, Command, ID, LogKey};
+use domain::audit_log::{AuditLog, Command, ID, LogKey, Refusal};
 use projections::audit::newest_witnessed;
 use projections::log::state;
 use serde::Serialize;
@@ -17,26 +17,28 @@ input!(ChangeLogKeys, "changeLogKeys", system);
 
 impl Commands {
     /// Signs the log from the first start on, under this name or, without one, a name of its own; later
-    /// sees that the keys are here that sign it.
-    pub async fn adopt_log_key(&self, name: Option<&str>) -> Result<()> {
-        let log: AuditLog = state(self.store().pool(), ID).await?;
-        if !log.active().is_empty() {
-            self.keys().log.signing(log.active())?;
-            return Ok(());
+    /// sees that the keys are here that sign it. Refused with `LOG_NAME_INVALID` where the folder has a
+    /// key of another name, and with `LOG_KEY_MISSING` where it lacks one.
+    pub async fn adopt_log_key(&self, name: Option<&str>) -> Result<Vec<VerifierKey>> {
+        if self.log_keys().await?.is_empty() {
+            let key = self.keys().log.first(name)?;
+            self.change_log_keys(Command::Begin(LogKey { key, since: now() })).await?;
         }
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => format!("localhost/pms/{}", hex::encode(random::<4>()?)),
-        };
-        let key = self.keys().log.first(&name)?;
-        self.change_log_keys(Command::AddKey(LogKey { key, since: now() })).await
+        let keys = self.log_keys().await?;
+        self.keys().log.signing(&keys)?;
+        Ok(keys.into_iter().map(|it| it.key).collect())
+    }
+
+    async fn log_keys(&self) -> Result<Vec<LogKey>> {
+        let log: AuditLog = state(self.store().pool(), ID).await?;
+        Ok(log.active().to_vec())
     }
 
     /// Makes a key that signs the log beside those that do.
     pub async fn add_log_key(&self) -> Result<VerifierKey> {
-        let log: AuditLog = state(self.store().pool(), ID).await?;
-        let Some(first) = log.active().first() else { return Err(not_signed()) };
-        self.keys().log.signing(log.active())?; // a folder that lacks one gets no other in its place
+        let keys = self.log_keys().await?;
+        let Some(first) = keys.first() else { return Err(not_signed()) };
+        self.keys().log.signing(&keys)?; // a folder that lacks one gets no other in its place
         let key = self.keys().log.next(first.key.name())?;
         let command = Command::AddKey(LogKey { key: key.clone(), since: now() });
         self.change_log_keys(command).await.map(|()| key)
@@ -50,6 +52,9 @@ impl Commands {
     /// Goes on under another name with a new key, because one that signs was stolen. The newest
     /// checkpoint that enough witnesses have seen is the last to believe.
     pub async fn restart_log(&self, name: &str) -> Result<VerifierKey> {
+        if self.log_keys().await?.first().is_some_and(|it| it.key.name() == name) {
+            return Err(Vec::from(Refusal::SameLog).into()); // before a key is made
+        }
         let witnessed = newest_witnessed(self.store().pool()).await?;
         let key = self.keys().log.next(name)?;
         let command = Command::Restart {

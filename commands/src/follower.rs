@@ -66,7 +66,7 @@ pub type Effect = Box<
 /// What a follower does when another server has gone on with the log (a raised epoch).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtFork {
-    /// It stops, and an operator lets it go on.
+    /// It stops where it is, and an operator lets it go on from there.
     Stop,
     /// It goes back to the fork, and does again what was written anew.
     GoBack,

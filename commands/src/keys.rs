@@ -240,11 +240,11 @@ fn whole(
         Err(error) if error.kind() == ErrorKind::NotFound && create => {}
         read => return read.map(Zeroizing::new).map_err(failed),
     }
+    let bytes = Zeroizing::new(make()?);
     let chance: [u8; 8] = random().map_err(|_| KeysError::Unusable)?;
     let draft = path.with_extension(format!("new-{}", hex::encode(chance)));
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
-    let bytes = Zeroizing::new(make()?);
     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     let linked = fs::hard_link(&draft, path); // fails when another node was faster
     fs::remove_file(&draft).map_err(failed)?;

@@ -2,14 +2,15 @@
 //!
 //! One transaction has the tiles, the signed head and the follower's checkpoint, so that all three are
 //! of the same size. Before anything is added, the tree's right edge is rebuilt from the stored tiles
-//! and compared with the last head that was signed: on a log that was changed nothing is signed.
+//! and compared with the last head that was signed: on a log that was changed nothing is signed. What a
+//! node has seen signed it also remembers by itself, for what the database forgets in a restore it
+//! forgets altogether.
 
 mod cosignatures;
 mod examination;
 mod heartbeat;
 
 use crate::follower::{AtFork, Follower};
-use crate::keys::Keys;
 use crate::{Commands, Error, Result, now};
 use domain::audit::checkpoint::Checkpoint;
 use domain::audit::key::SigningKey;
@@ -18,47 +19,110 @@ use domain::audit::tile::Tile;
 use domain::audit::tree::Edge;
 use domain::audit_log::{self, AuditLog, LogKey};
 use futures::FutureExt as _;
-use projections::audit::{first_change, newest, tiles};
+use projections::audit::{Sealed, newest, tiles};
 use projections::log::{LogRow, state};
 use sqlx::PgConnection;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::error;
 
 /// Its name in `followers`.
-const FOLLOWER: &str = "sealing";
+pub(crate) const FOLLOWER: &str = "sealing";
 /// How often a head is signed while events come; a batch that is full is signed at once.
 const PACE: Duration = Duration::from_secs(1);
+
 impl Commands {
-    /// The follower that seals the log.
-    pub fn sealer(&self) -> Follower {
-        let keys = self.keys.clone();
+    /// The follower that seals the log. `seen` is the newest head that this node knows from elsewhere
+    /// than the database: where the log goes on from before that, another history would be signed under
+    /// the same name.
+    pub fn sealer(&self, seen: Option<Checkpoint>) -> Follower {
+        let (commands, lacks_key) = (self.clone(), AtomicBool::new(false));
+        let sealer = Arc::new(Sealer { commands, seen: Mutex::new(seen), lacks_key });
         Follower {
             name: FOLLOWER,
             key: None,
             pace: Some(PACE),
             at_fork: AtFork::Stop,
-            effect: Box::new(move |db, events| seal(db, events, keys.clone()).boxed()),
+            effect: Box::new(move |db, events| {
+                let sealer = sealer.clone();
+                async move { sealer.seal(db, events).await }.boxed()
+            }),
         }
     }
 }
 
-/// Lets the tree grow by these events, and signs its head.
-async fn seal(db: &mut PgConnection, events: &[&LogRow], keys: Arc<Keys>) -> Result<()> {
-    let Some(first) = events.first() else { return Ok(()) };
-    let log = keys_of(db).await?;
-    let signing = keys.log.signing(&log.active)?;
-    let mut tree = match tree(db, &log, first.position - 1).await {
-        // With the last event alone the follower stops.
-        Err(problem @ Error::Refused(_)) if events.len() == 1 => {
-            say_where(db).await?;
-            return Err(problem);
+struct Sealer {
+    commands: Commands,
+    /// The newest head that was in the database, or is known from elsewhere.
+    seen: Mutex<Option<Checkpoint>>,
+    /// Whether it was told that a key is missing.
+    lacks_key: AtomicBool,
+}
+
+impl Sealer {
+    /// Lets the tree grow by these events, and signs its head.
+    async fn seal(&self, db: &mut PgConnection, events: &[&LogRow]) -> Result<()> {
+        let Some(first) = events.first() else { return Ok(()) };
+        let log = keys_of(db).await?;
+        let keys = self.keys(&log)?;
+        let newest = newest(&mut *db).await?;
+        let tree = match tree(db, &log, newest.as_ref()).await {
+            Ok(tree) if tree.size() == before(first) => Ok(tree),
+            Ok(_) => Err(changed()),
+            Err(problem) => Err(problem),
+        };
+        let mut tree = tree.inspect_err(|problem| self.alarm(problem))?;
+        self.recognise(db, log.origin(), &tree).await?;
+        let grown = tree.append(events.iter().map(|event| event.stored().leaf_hash()));
+        store(db, grown).await?;
+        sign(db, log.origin(), &tree, &keys).await
+    }
+
+    /// The keys that sign. That one is missing is told once; it may be on its way from another node.
+    fn keys(&self, log: &audit_log::Keys) -> Result<Vec<Arc<SigningKey>>> {
+        let keys = self.commands.keys().log.signing(&log.active);
+        let told = self.lacks_key.swap(keys.is_err(), Ordering::Relaxed);
+        keys.map_err(|problem| {
+            if !told {
+                error!(%problem, "THE LOG CANNOT BE SIGNED");
+            }
+            Error::Unavailable
+        })
+    }
+
+    /// From where on the log was changed takes a while to find: it is told by who examines it.
+    fn alarm(&self, problem: &Error) {
+        if matches!(problem, Error::Refused(_)) {
+            error!("THE LOG WAS CHANGED past this program; nothing is signed any more");
+            let commands = self.commands.clone();
+            tokio::spawn(async move { commands.examine().await });
         }
-        tree => tree?,
-    };
-    let grown = tree.append(events.iter().map(|event| event.stored().leaf_hash()));
-    store(db, grown).await?;
-    sign(db, log.origin(), &tree, &signing).await
+    }
+
+    /// Refused with `LOG_FORKED` where a head was signed under this name that the tree does not hold.
+    async fn recognise(&self, db: &mut PgConnection, origin: &str, tree: &Edge) -> Result<()> {
+        let seen = self.seen().clone().filter(|seen| seen.origin == origin);
+        if let Some(seen) = seen.filter(|seen| seen.size > 0)
+            && (seen.size > tree.size() || edge(db, seen.size).await?.root() != seen.root)
+        {
+            let size = seen.size;
+            error!(size, "THE LOG HAS LOST WHAT WAS SIGNED; nothing is signed any more");
+            return Err(Error::refused("LOG_FORKED", "", "A head was signed of another log."));
+        }
+        let (origin, size, root) = (origin.to_owned(), tree.size(), tree.root());
+        *self.seen() = Some(Checkpoint { origin, size, root });
+        Ok(())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Checkpoint>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many events are before this one.
+fn before(event: &LogRow) -> u64 {
+    u64::try_from(event.position - 1).unwrap_or_default()
 }
 
 async fn keys_of(db: &mut PgConnection) -> Result<audit_log::Keys> {
@@ -70,16 +134,16 @@ async fn keys_of(db: &mut PgConnection) -> Result<audit_log::Keys> {
     }
 }
 
-/// The right edge of the tree up to `sealed`; refused with `LOG_CHANGED` unless it is what was signed
-/// last, under the name that the log has now or as the checkpoint that it goes on from.
-async fn tree(db: &mut PgConnection, log: &audit_log::Keys, sealed: i64) -> Result<Edge> {
-    let newest = newest(&mut *db).await?;
-    if newest.as_ref().map_or(0, |it| it.size) != sealed {
-        return Err(changed());
-    }
-    let edge = edge(db, sealed.unsigned_abs()).await?;
-    let Some(newest) = newest else { return Ok(edge) };
-    let head = newest.checkpoint()?;
+/// The right edge of the tree under the newest head; refused with `LOG_CHANGED` unless it is what was
+/// signed, under the name that the log has now or as the checkpoint that it goes on from.
+async fn tree(
+    db: &mut PgConnection,
+    log: &audit_log::Keys,
+    newest: Option<&Sealed>,
+) -> Result<Edge> {
+    let Some(newest) = newest else { return Ok(Edge::default()) };
+    let edge = edge(db, newest.size.unsigned_abs()).await?;
+    let head = newest.checkpoint().map_err(|_| changed())?;
     let is_signed = if head.origin == log.origin() {
         is_signed(&newest.note()?, log)
     } else {
@@ -109,14 +173,6 @@ async fn goes_on(db: &mut PgConnection, log: &audit_log::Keys) -> Result<bool> {
 
 fn changed() -> Error {
     Error::refused("LOG_CHANGED", "", "The log is not what was sealed.")
-}
-
-/// Alarms: from where on the log is no longer what was sealed.
-async fn say_where(db: &mut PgConnection) -> Result<()> {
-    let change = first_change(db).await?;
-    let change = change.map_or_else(|| "in the tiles or heads alone".into(), |it| it.to_string());
-    error!(change, "THE LOG WAS CHANGED past this program; nothing is signed any more");
-    Ok(())
 }
 
 async fn store(db: &mut PgConnection, tiles: Vec<(Tile, Vec<u8>)>) -> Result<()> {

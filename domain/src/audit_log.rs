@@ -22,7 +22,9 @@ const OVERLAP: TimeDelta = TimeDelta::days(90);
 /// A wish about the log's keys.
 #[derive(Debug, Clone, IntoStaticStr, VariantNames)]
 pub enum Command {
-    /// Sign with this key, too. The first one names the log.
+    /// Sign with this key from the first start on; it names the log. Nothing where a key signs already.
+    Begin(LogKey),
+    /// Sign with this key, too.
     AddKey(LogKey),
     /// Sign no more with this key.
     RetireKey {
@@ -150,10 +152,11 @@ impl AuditLog {
     /// The events that follow from `command` in this state.
     pub fn decide(&self, command: Command) -> Result<Vec<Event>, Refusal> {
         match (self, command) {
-            (Self::Missing, Command::AddKey(key)) => Ok(vec![Event::KeyAdded(key)]),
-            (Self::Missing, Command::RetireKey { .. } | Command::Restart { .. }) => {
-                Err(Refusal::LogKeyNotFound)
-            }
+            (Self::Missing, Command::Begin(key)) => Ok(vec![Event::KeyAdded(key)]),
+            (Self::Missing, Command::AddKey(_)) => Err(Refusal::LogKeyNotFound),
+            (Self::Missing, Command::RetireKey { .. }) => Err(Refusal::LogKeyNotFound),
+            (Self::Missing, Command::Restart { .. }) => Err(Refusal::LogKeyNotFound),
+            (Self::Signed(_), Command::Begin(_)) => Ok(vec![]),
             (Self::Signed(keys), Command::AddKey(key)) => keys.add(key),
             (Self::Signed(keys), Command::RetireKey { key, at }) => keys.retire(key, at),
             (Self::Signed(keys), Command::Restart { key, checkpoint }) => {
@@ -283,6 +286,7 @@ pub(crate) mod tests {
                 ("under another name", vec![added(1, 0), restarted()]),
             ],
             commands: vec![
+                ("with the first", Command::Begin(log_key("log", 1, 0))),
                 ("the first", sign("log", 1)),
                 ("the second", sign("log", 2)),
                 ("of another log", sign("another", 3)),
@@ -301,6 +305,13 @@ pub(crate) mod tests {
         assert_eq!(add("log", 1), Ok(vec![]), "whenever it comes again");
         assert_eq!(add("log", 2), Ok(vec![added(2, 5)]));
         assert_eq!(add("another", 2), Err(Refusal::OtherLog));
+    }
+
+    #[test]
+    fn two_nodes_that_begin_at_once_end_with_one_key() {
+        let begin = |number| Command::Begin(log_key("log", number, 0));
+        assert_eq!(AuditLog::Missing.decide(begin(1)), Ok(vec![added(1, 0)]));
+        assert_eq!(given::<AuditLog>([added(1, 0)]).decide(begin(2)), Ok(vec![]));
     }
 
     #[test]

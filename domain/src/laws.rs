@@ -158,6 +158,7 @@ fn an_audit_log_command() -> impl Strategy<Value = audit_log::Command> {
     let retire = |key: audit_log::LogKey| RetireKey { key: key.key, at: key.since };
     let restart = |(key, checkpoint)| Restart { key, checkpoint };
     prop_oneof![
+        key.clone().prop_map(Begin),
         key.clone().prop_map(AddKey),
         key.clone().prop_map(retire),
         (key, option::of(a_word())).prop_map(restart),

@@ -57,12 +57,11 @@ pub async fn newest_witnessed(db: impl PgExecutor<'_>) -> Result<Option<Sealed>>
     Ok(sqlx::query_as(&newest).fetch_optional(db).await?)
 }
 
-/// Since when heads wait for witnesses: when the first was signed after the last that enough of them have
-/// seen; `None` when none waits.
+/// Since when the log has had an event that no head covers which enough witnesses have seen; `None` where
+/// it has none.
 pub async fn unwitnessed_since(db: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>> {
-    let sql = "select signed_at from log_checkpoints where size > coalesce( \
-                 (select max(size) from log_checkpoints where witnessed_at is not null), 0) \
-               order by size limit 1";
+    let sql = "select recorded_at from events where position = 1 + coalesce( \
+                 (select max(size) from log_checkpoints where witnessed_at is not null), 0)";
     Ok(sqlx::query_scalar(sql).fetch_optional(db).await?)
 }
 

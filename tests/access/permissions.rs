@@ -32,7 +32,7 @@ pub fn expected(role: Role, member: Option<MemberRole>, operation: Operation) ->
 }
 
 async fn head(app: &App) -> i64 {
-    app.installation.database.ask("select max(position) from events").await
+    app.installation.database.head().await
 }
 
 /// Every kind of caller: subject, role of the token, role at the owner.

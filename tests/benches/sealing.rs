@@ -51,7 +51,7 @@ async fn main() {
     );
 
     let sealing = commands.clone();
-    let sealing = tokio::spawn(async move { sealing.sealer().run(sealing.store()).await });
+    let sealing = tokio::spawn(async move { sealing.sealer(None).run(sealing.store()).await });
     let watching = tokio::spawn(waits(commands.store().pool().clone()));
     let beside = appends(&commands).await;
     let waits = watching.await.unwrap();
@@ -80,7 +80,7 @@ async fn head(pool: &PgPool) -> f64 {
 }
 
 async fn seal_all(commands: &Commands) {
-    let (sealer, mut lease) = (commands.sealer(), Lease::new("sealing", "the benchmark"));
+    let (sealer, mut lease) = (commands.sealer(None), Lease::new("sealing", "the benchmark"));
     while sealer.turn(commands.store().pool(), &mut lease).await.unwrap() == Turn::GoesOn {}
     let run_out = "update followers set lease_until = '-infinity' where name = 'sealing'";
     sqlx::query(run_out).execute(commands.store().pool()).await.unwrap();

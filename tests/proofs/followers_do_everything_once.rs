@@ -236,8 +236,25 @@ async fn a_fork_stops_what_must_not_go_on_by_itself() {
     works(&copyist, &after, &mut mine).await;
     let stopped = "select stopped from followers where name = 'copyist'";
     assert_eq!(installation.database.ask::<String>(stopped).await, "LOG_FORKED");
-    assert_eq!(installation.database.checkpoint().await, lost - 1);
+    assert_eq!(installation.database.checkpoint().await, lost, "it stands where it was");
     assert!((1..=lost).eq(installation.database.copied().await));
+}
+
+#[tokio::test]
+async fn what_is_stopped_while_it_works_commits_nothing_and_stays_stopped() {
+    let (installation, here, _) = with_events().await;
+    let gate = Arc::default();
+    let (copyist, mut mine) = (copyist_before(&gate), lease("here"));
+    let stops = async {
+        gate.reached.notified().await;
+        installation.database.as_owner("update followers set stopped = 'BY_HAND'").await;
+        gate.open.notify_one();
+    };
+    let (turn, ()) = tokio::join!(copyist.turn(here.store().pool(), &mut mine), stops);
+    assert!(matches!(turn, Err(Error::Conflict)), "{turn:?}");
+    let stopped = "select stopped from followers where name = 'copyist'";
+    assert_eq!(installation.database.ask::<String>(stopped).await, "BY_HAND");
+    assert!(installation.database.copied().await.is_empty());
 }
 
 #[tokio::test]

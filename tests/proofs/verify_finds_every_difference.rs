@@ -24,8 +24,7 @@ async fn after_a_busy_day_there_is_none_and_every_row_was_looked_at() {
     let found = verified(&installation).await;
     assert!(found.is_good(), "{found:?}");
     assert!(found.rows > 40, "{found:?}");
-    let head = "select max(position) from events";
-    assert_eq!(found.position, installation.database.ask::<i64>(head).await);
+    assert_eq!(found.position, installation.database.head().await);
 }
 
 #[tokio::test]

@@ -77,6 +77,11 @@ impl TestDatabase {
         PgPoolOptions::new().max_connections(8).connect_lazy_with(self.serving())
     }
 
+    /// The last position of the log.
+    pub async fn head(&self) -> i64 {
+        self.ask("select max(position) from events").await
+    }
+
     /// Runs statements as the owner, for what no command can bring about.
     pub async fn as_owner(&self, sql: &str) {
         let mut db = self.owner().connect().await.unwrap();

@@ -112,9 +112,4 @@ impl TestDatabase {
     pub async fn checkpoint(&self) -> i64 {
         self.ask("select position from followers where name = 'copyist'").await
     }
-
-    /// The last position of the log.
-    pub async fn head(&self) -> i64 {
-        self.ask("select max(position) from events").await
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::commands::Installation;
 use ::commands::Commands;
-use ::commands::follower::{Lease, Turn};
+use ::commands::follower::{Follower, Lease, Turn};
 use domain::audit::key::{SigningKey, VerifierKey};
 use domain::audit_log::{AuditLog, ID};
 use projections::audit::{Sealed, newest};
@@ -33,10 +33,15 @@ impl Installation {
 
 /// Lets a node seal what there is, whoever did before: the newest head.
 pub async fn seals(node: &Commands) -> Sealed {
+    seals_through(&node.sealer(None), node).await
+}
+
+/// The same, through a sealer that remembers what it has seen.
+pub async fn seals_through(sealer: &Follower, node: &Commands) -> Sealed {
     let pool = node.store().pool();
     let run_out = "update followers set lease_until = '-infinity' where name = 'sealing'";
     sqlx::query(run_out).execute(pool).await.unwrap();
-    let (sealer, mut lease) = (node.sealer(), Lease::new("sealing", "a node"));
+    let mut lease = Lease::new("sealing", "a node");
     while sealer.turn(pool, &mut lease).await.unwrap() == Turn::GoesOn {}
     newest(pool).await.unwrap().unwrap()
 }

@@ -89,8 +89,11 @@ async fn add_checkpoint(State(memory): State<Arc<Mutex<Memory>>>, body: String) 
     }
     let new: Checkpoint = note.text().parse().unwrap();
     memory.asked.push((old, new.size));
+    if old > new.size {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     let last = memory.last.clone().map_or((0, [0; 32]), |it| (it.size, it.root));
-    if last.0 != old {
+    if last.0 != old || (old == new.size && last.1 != new.root) {
         let kind = [(header::CONTENT_TYPE, "text/x.tlog.size")];
         return (StatusCode::CONFLICT, kind, format!("{}\n", last.0)).into_response();
     }

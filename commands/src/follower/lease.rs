@@ -76,10 +76,11 @@ impl Lease {
     }
 
     /// Moves the checkpoint, in the transaction of the effect. [`Error::Conflict`] when another
-    /// node has the lease meanwhile: then the transaction must not be committed.
+    /// node has the lease meanwhile, or the follower was stopped: then the transaction must not be
+    /// committed.
     pub(super) async fn advance(&self, db: &mut PgConnection, to: &Checkpoint) -> Result<()> {
         let sql = "update followers set position = $3, log_epoch = $4, stopped = $5 \
-                   where name = $1 and (lease_epoch, holder) = ($2, $6)";
+                   where name = $1 and (lease_epoch, holder) = ($2, $6) and stopped is null";
         let query = sqlx::query(sql).bind(self.follower).bind(self.epoch).bind(to.position);
         let query = query.bind(to.log_epoch).bind(&to.stopped).bind(&self.holder);
         let moved = query.execute(db).await?;

@@ -1,6 +1,7 @@
 //! Trying again what is parked. It is no event: nothing that the log tells has happened by it, and
 //! a copy of the log in another place has other followers with other troubles.
 
+use crate::sealing;
 use crate::{Commands, Error, Request, Result};
 use async_graphql::InputObject;
 use domain::actor::Operation;
@@ -19,12 +20,17 @@ pub struct ReplayParked {
 
 impl Commands {
     /// Asks whoever works for the follower to try again with its next turn. Repeating it, and a key
-    /// that is not parked, change nothing.
+    /// that is not parked, change nothing. Refused with `LOG_CHANGED` is to seal a log that is not what
+    /// was sealed; it is read for that, all of it.
     pub async fn replay_parked(&self, request: &Request, input: &ReplayParked) -> Result<()> {
         if !request.actor.may_on_any(Operation::ReplayParked) {
             return Err(Error::Forbidden);
         }
         let ReplayParked { follower, key } = input;
+        if follower == sealing::FOLLOWER && self.examine().await?.is_some() {
+            let message = "The log is not what was sealed: `pms doctor` says where.";
+            return Err(Error::refused("LOG_CHANGED", "follower", message));
+        }
         let mut db = self.store().pool().begin().await?; // rows are locked in the order of a turn
         let sql =
             "update parked_keys set replay = true where follower = $1 and key = coalesce($2, key)";

@@ -39,6 +39,11 @@ impl Schedule {
         self.due = Instant::now() + self.every;
     }
 
+    /// Lets the work be due so much later, and not when it would be.
+    pub fn again_in(&mut self, pause: Duration) {
+        self.due = Instant::now() + pause;
+    }
+
     /// Does the work, and keeps the lease meanwhile.
     pub async fn keep<T>(
         &mut self,

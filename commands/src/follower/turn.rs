@@ -77,12 +77,13 @@ impl Follower {
         from: i64,
     ) -> Result<Checkpoint> {
         warn!(follower = self.name, epoch, from, "another server goes on with the log");
-        parking::forget_from(db, self.name, from).await?;
-        let position = before.position.min(from - 1);
-        let back = Checkpoint { position, log_epoch: epoch, stopped: None };
+        let here = Checkpoint { log_epoch: epoch, ..before.clone() };
         Ok(match self.at_fork {
-            AtFork::GoBack => back,
-            AtFork::Stop => self.stop(position, LOG_FORKED, &back),
+            AtFork::Stop => self.stop(before.position, LOG_FORKED, &here),
+            AtFork::GoBack => {
+                parking::forget_from(db, self.name, from).await?;
+                Checkpoint { position: before.position.min(from - 1), ..here }
+            }
         })
     }
 

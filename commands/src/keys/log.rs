@@ -24,18 +24,26 @@ impl LogKeys {
         Ok(Self { folder: folder.to_owned(), known: Mutex::new(read(folder)?) })
     }
 
-    /// The first key, made under this name when there is none yet. Refused is a name with spaces or
-    /// plus signs.
-    pub fn first(&self, name: &str) -> Result<VerifierKey, KeysError> {
-        self.generation(1, name)
+    /// The first key, made under this name, or one of its own, when there is none yet. Refused is a name
+    /// with spaces or plus signs, and a key that is there under another one.
+    pub fn first(&self, name: Option<&str>) -> Result<VerifierKey, KeysError> {
+        let chance: [u8; 4] = random().map_err(|_| KeysError::Unusable)?;
+        let made =
+            name.map_or_else(|| format!("localhost/pms/{}", hex::encode(chance)), Into::into);
+        let key = self.generation(1, &made)?;
+        if name.is_none_or(|name| name == key.name()) {
+            return Ok(key);
+        }
+        Err(KeysError::LogName(format!("the key folder has a key of {}", key.name())))
     }
 
     /// Makes the next key, under this name.
     pub fn next(&self, name: &str) -> Result<VerifierKey, KeysError> {
-        self.generation(read(&self.folder)?.len() + 1, name)
+        let newest = generations(&self.folder)?.pop().unwrap_or_default();
+        self.generation(newest + 1, name)
     }
 
-    fn generation(&self, generation: usize, name: &str) -> Result<VerifierKey, KeysError> {
+    fn generation(&self, generation: u32, name: &str) -> Result<VerifierKey, KeysError> {
         let path = path(&self.folder, generation);
         let text = read_or_make(&path, true, || new_key(name))?;
         Ok(parse(&path, &text)?.verifier().clone())
@@ -55,20 +63,39 @@ impl LogKeys {
     }
 }
 
-fn path(folder: &Path, generation: usize) -> PathBuf {
+fn path(folder: &Path, generation: u32) -> PathBuf {
     match generation {
         1 => folder.join("log.key"),
         later => folder.join(format!("log.{later}.key")),
     }
 }
 
+/// Those that are in the folder, in order; old ones may have been taken away.
+fn generations(folder: &Path) -> Result<Vec<u32>, KeysError> {
+    let failed = |source| KeysError::File { path: folder.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        found.extend(name.to_str().and_then(generation));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn generation(name: &str) -> Option<u32> {
+    match name.strip_prefix("log.")?.strip_suffix("key")? {
+        "" => Some(1),
+        later => later.strip_suffix('.')?.parse().ok().filter(|it| *it > 1),
+    }
+}
+
 fn read(folder: &Path) -> Result<Vec<Arc<SigningKey>>, KeysError> {
-    let paths = (1..).map(|generation| path(folder, generation));
-    let key = |path: PathBuf| {
+    let key = |generation| {
+        let path = path(folder, generation);
         let text = read_or_make(&path, false, || Err(KeysError::Unusable))?;
         parse(&path, &text).map(Arc::new)
     };
-    paths.take_while(|path| path.exists()).map(key).collect()
+    generations(folder)?.into_iter().map(key).collect()
 }
 
 fn new_key(name: &str) -> Result<Vec<u8>, KeysError> {

@@ -6,7 +6,7 @@ use projections::audit::Sealed;
 
 impl Commands {
     /// Keeps a head under further signatures; whether enough witnesses have seen it. Nothing is kept
-    /// where the head was signed again meanwhile.
+    /// where somebody else has kept some meanwhile.
     pub async fn keep_cosignatures(
         &self,
         head: &Sealed,
