@@ -3,6 +3,7 @@
 
 use crate::support::actors::{Market, partner, second_admin};
 use crate::support::http::App;
+use crate::support::sealing::{ORIGIN, seals};
 use crate::support::socket::Socket;
 use api::as_of::AsOf;
 use api::config::Config;
@@ -292,4 +293,41 @@ async fn what_a_killed_one_left_behind_is_swept_by_the_next_and_what_is_in_use_s
     projections::rebuild::rebuild(&mut owner, |_| {}).await.unwrap(); // the present goes its way
     let told = app.auditor().at(&used.url).asks("{ partners { totalCount } }", json!({})).await;
     assert_eq!(told.data()["partners"]["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn the_past_has_the_proofs_of_the_whole_log_and_the_entries_of_its_day() {
+    let app = App::start().await;
+    app.node.adopt_log_key(Some(ORIGIN)).await.unwrap();
+    let market = Market::open(&app.node).await;
+    let then = head(&app).await;
+    market.anything().await.unwrap();
+    let now = head(&app).await;
+    seals(&app.node).await;
+    let past = Past::of(&app, &then).await;
+    let gets = async |path: &str| {
+        let url = format!("{}/log/{path}", past.url);
+        let request = reqwest::Client::new().get(url).bearer_auth(app.auditor().token());
+        request.send().await.unwrap().status().as_u16()
+    };
+    for (path, status) in [
+        ("checkpoint".to_owned(), 200),
+        (format!("tile/0/000.p/{now}"), 200),
+        (format!("tile/entries/000.p/{then}"), 200),
+        (format!("tile/entries/000.p/{now}"), 404),
+    ] {
+        assert_eq!(gets(&path).await, status, "{path}");
+    }
+    let query = "query($position: Position!) {
+        auditInclusion(position: $position) { checkpoint { size } }
+        auditEntry(position: $position) { position } }";
+    let asks = async |position: &str| {
+        let caller = app.auditor().at(&past.url);
+        caller.asks(query, json!({"position": position})).await.data().clone()
+    };
+    let told = json!({"auditInclusion": {"checkpoint": {"size": now}},
+                      "auditEntry": {"position": then}});
+    assert_eq!(asks(&then).await, told);
+    assert_eq!(asks(&now).await, json!({"auditInclusion": null, "auditEntry": null}));
+    past.as_of.close().await;
 }

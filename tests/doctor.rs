@@ -2,6 +2,7 @@
 
 use crate::support::actors::{Market, policy_manager};
 use crate::support::commands::Installation;
+use crate::support::sealing::seals;
 use api::config::Config;
 use api::demo::Demo;
 use api::doctor::{Diagnosis, State, examine};
@@ -9,12 +10,13 @@ use api::last_seen::LastSeen;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// An installation with something of everything, and its node's folder.
+/// An installation with something of everything, whose log is sealed, and its node's folder.
 async fn installation() -> (Installation, TempDir) {
     let installation = Installation::new().await;
-    let node = installation.node();
+    let node = installation.sealing_node().await;
     node.adopt_keys().await.unwrap();
     Market::open(&node).await;
+    seals(&node).await;
     (installation, tempfile::tempdir().unwrap())
 }
 
@@ -47,7 +49,9 @@ async fn wrongs(config: &Config) -> Vec<(&'static str, String)> {
 #[tokio::test]
 async fn a_sound_installation_has_nothing_wrong() {
     let installation = Installation::new().await;
-    Demo::new(117, 7).run(&installation.node()).await.unwrap();
+    let node = installation.sealing_node().await;
+    Demo::new(117, 7).run(&node).await.unwrap();
+    seals(&node).await;
     let folder = tempfile::tempdir().unwrap();
     let told = examined(&config(&installation, folder.path())).await;
     let parts: Vec<_> = told.iter().map(|it| it.part).collect();
@@ -62,6 +66,7 @@ async fn a_sound_installation_has_nothing_wrong() {
         "durability",
         "personal data",
         "roles",
+        "seal",
     ] {
         assert!(parts.contains(&part), "{part} was not looked at");
     }
@@ -112,6 +117,19 @@ async fn whatever_is_wrong_is_named_with_its_place() {
             "partner alice-co is missing",
             "delete from read.partner where id = 'alice-co'".to_owned(),
         ),
+        (
+            "seal",
+            "position 5",
+            format!(
+                "{untouched} update events set payload = '{{\"type\":\"x\"}}' where position = 5"
+            ),
+        ),
+        (
+            "seal",
+            "tile/0/000",
+            "update log_tiles set hashes = set_byte(hashes, 40, get_byte(hashes, 40) # 1)"
+                .to_owned(),
+        ),
         ("roles", "may update", "grant update on events to pms_serve".to_owned()),
         (
             "clock",
@@ -129,6 +147,32 @@ async fn whatever_is_wrong_is_named_with_its_place() {
         let named = wrong.iter().any(|(about, told)| *about == part && told.contains(place));
         assert!(named, "{part}, {place}: {wrong:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_seals_is_told() {
+    let (installation, folder) = installation().await;
+    let an_hour_ago = "alter table events disable trigger user; delete from log_checkpoints; \
+                       update events set recorded_at = recorded_at - interval '1 h'";
+    installation.database.as_owner(an_hour_ago).await;
+    let told = examined(&config(&installation, folder.path())).await;
+    let seal = told.iter().find(|it| it.part == "seal").unwrap();
+    assert_eq!(seal.state, State::Warning);
+    assert!(seal.told.contains("position 1 of"), "{seal}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_another_key_has_signed_is_told() {
+    let (installation, folder) = installation().await;
+    let other = Installation::new().await;
+    let stranger = other.sealing_node().await;
+    Market::open(&stranger).await;
+    let forged = seals(&stranger).await.note;
+    let put = format!("update log_checkpoints set note = '{forged}'");
+    installation.database.as_owner(&put).await;
+    let wrong = wrongs(&config(&installation, folder.path())).await;
+    let told = |of: &str| wrong.iter().any(|(part, told)| *part == "seal" && told.contains(of));
+    assert!(told("not signed with a key of this installation"), "{wrong:#?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod access;
 mod api_key;
 mod as_of;
+mod audit;
 mod audit_files;
 mod audit_verifiers;
 mod backup;

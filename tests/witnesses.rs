@@ -7,7 +7,8 @@ use crate::support::witness::{Witness, policy};
 use ::commands::Commands;
 use api::witnesses::Witnesses;
 use domain::audit::policy::Policy;
-use projections::audit::{newest, newest_witnessed, unwitnessed_since};
+use projections::audit::standing::standing;
+use projections::audit::{newest, newest_witnessed};
 
 /// A node whose log two witnesses know, of whom so many have to sign.
 async fn witnessed(enough: usize) -> (Installation, Commands, Market, [Witness; 2], Witnesses) {
@@ -29,11 +30,11 @@ async fn asked(node: &Commands, people: &[&Witness], enough: usize) -> Witnesses
 async fn a_head_that_enough_witnesses_have_signed_is_believed_by_who_follows_the_same_policy() {
     let (_installation, node, _market, people, mut witnesses) = witnessed(2).await;
     seals(&node).await;
-    assert!(unwitnessed_since(node.store().pool()).await.unwrap().is_some());
+    assert!(standing(node.store().pool()).await.unwrap().unwitnessed_since.is_some());
     witnesses.show(&node).await.unwrap();
     let head = newest(node.store().pool()).await.unwrap().unwrap();
     assert!(head.witnessed_at.is_some());
-    assert_eq!(unwitnessed_since(node.store().pool()).await.unwrap(), None);
+    assert_eq!(standing(node.store().pool()).await.unwrap().unwitnessed_since, None);
     let [key] = log_keys(&node).await.try_into().unwrap();
     let text = std::fs::read_to_string(policy(&key, &people.each_ref(), 2).path()).unwrap();
     let believed = text.parse::<Policy>().unwrap().check(&head.note().unwrap()).unwrap();

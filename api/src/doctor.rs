@@ -1,6 +1,8 @@
 //! `pms doctor`: what is wrong with an installation, and the cure. It changes nothing, and works beside
 //! a running service.
 
+mod seal;
+
 use crate::config::Config;
 use crate::errors::chain;
 use crate::last_seen::{LastSeen, Likeness};
@@ -169,6 +171,7 @@ impl Examination<'_> {
             self.keys_of_the_log(&mut db, keys).await?;
         }
         self.promises(&mut db).await?;
+        self.seal(&mut db, keys).await?;
         self.last_seen(database).await?;
         self.read_tables(&mut db).await?;
         Ok(db.close().await?)

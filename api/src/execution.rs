@@ -28,16 +28,7 @@ pub async fn execute(
         done.map_err(|_| Error::OutcomeUnknown)?
             .map_err(|_| Error::fault("an operation was cut off"))?
     } else {
-        let in_turn = async {
-            let _turn = node.transport.turn().await;
-            work.await
-        };
-        timeout(node.transport.times.query, in_turn).await.map_err(|_| out_of_time())?
+        node.transport.in_turn(work).await?
     };
     done.map_err(|_| Error::fault("an operation panicked"))
-}
-
-fn out_of_time() -> Error {
-    let message = "The query took too long and was stopped. Ask for less.";
-    Error::refused("QUERY_TIMEOUT", "", message)
 }

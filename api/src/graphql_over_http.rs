@@ -61,7 +61,7 @@ fn asks_for_a_page(head: &Parts) -> bool {
 }
 
 /// The client's own, where it is short and plain, or a new one.
-fn correlation_id(headers: &HeaderMap) -> String {
+pub fn correlation_id(headers: &HeaderMap) -> String {
     let given = headers.get("x-correlation-id").and_then(|id| id.to_str().ok());
     let given = given.filter(|id| is_correlation_id(id)).map(ToOwned::to_owned);
     given.unwrap_or_else(|| commands::new_id().to_string())
@@ -126,7 +126,7 @@ fn refused_query(finding: domain::Finding) -> Refusal {
 }
 
 /// Who asks.
-async fn identify(
+pub async fn identify(
     node: &Node,
     headers: &HeaderMap,
     correlation_id: &str,

@@ -30,6 +30,7 @@ pub mod witnesses;
 
 mod actions;
 mod api_key;
+mod audit;
 mod bulk;
 mod caller;
 mod certificate;
@@ -64,4 +65,5 @@ mod search;
 mod secret;
 mod subject;
 mod subscription;
+mod tlog_tiles;
 mod trust_certificate;

@@ -4,7 +4,7 @@ use crate::descriptions::described;
 use crate::limits::MAX_NESTING;
 use crate::subscription::Subscription;
 use crate::{
-    api_key, certificate, consent, dashboard, device, diff, expiring, extractor, follower,
+    api_key, audit, certificate, consent, dashboard, device, diff, expiring, extractor, follower,
     ftm_chip, history, me, misp_license, oidc_client, partner, policy, policy_group,
     policy_request, preview, proposal, reference, sbi, search, subject, trust_certificate,
 };
@@ -35,6 +35,7 @@ pub struct Query(
     dashboard::DashboardQuery,
     search::SearchQuery,
     history::HistoryQuery,
+    audit::AuditQuery,
     follower::FollowerQuery,
     diff::DiffQuery,
     preview::PreviewQuery,

@@ -11,6 +11,7 @@ use crate::auth::Issuers;
 use crate::graphql_over_http::{MediaType, Refusal, graphql};
 use crate::graphql_over_websocket;
 use crate::schema::Schema;
+use crate::tlog_tiles;
 use crate::transport::Transport;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -20,9 +21,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use client_address::client_address;
 use commands::Commands;
+use projections::audit::standing::{Standing, standing};
 use projections::follower::Row;
 use rate_limit::network;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +68,7 @@ fn routes(node: Node) -> Router {
     let mut guarded = Router::new()
         .route("/graphql", get(graphql).post(graphql).options(options))
         .route("/graphql/ws", graphql_over_websocket::route(node.transport.sockets))
+        .merge(tlog_tiles::routes())
         .layer(from_fn_with_state(node.clone(), guard));
     if !node.transport.cors_origins.is_empty() {
         guarded = guarded.layer(cors(&node.transport));
@@ -81,7 +85,8 @@ fn routes(node: Node) -> Router {
 }
 
 /// Knows where a request comes from, refuses it where too many do, before anything that costs, and
-/// sees that no answer is kept: it may hold a secret that is shown once.
+/// sees that no answer is kept that does not say that it may be: it may hold a secret that is shown
+/// once.
 async fn guard(
     State(node): State<Node>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -101,7 +106,7 @@ async fn guard(
         }
     };
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_store);
     response
 }
 
@@ -123,16 +128,17 @@ async fn options() -> Response {
 }
 
 /// Ready while events can be appended, read tables are this program's, and the tokens of at least
-/// one issuer can be verified; where the past is served, while it can be read. Followers are shown, and
-/// have no say in it: a node that answers is of use while one of them lags.
+/// one issuer can be verified; where the past is served, while it can be read. Followers and the seal of
+/// the log are shown, and have no say in it: a node that answers is of use while one of them lags.
 async fn readyz(State(node): State<Node>) -> Response {
     let health = *node.commands.store().health().borrow();
-    let followers = projections::follower::all(node.commands.store().pool());
-    let followers = timeout(READ_TIME, followers).await.ok().and_then(Result::ok);
+    let told = timeout(READ_TIME, told(node.commands.store().pool())).await;
+    let told = told.ok().and_then(Result::ok);
     let issuers = node.issuers.states();
     let trusts = issuers.iter().any(|issuer| issuer.usable);
-    let ready = health.ready && followers.is_some() && trusts;
+    let ready = health.ready && told.is_some() && trusts;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (followers, seal) = told.unzip();
     let body = json!({
         "ready": ready,
         "position": health.head.to_string(),
@@ -141,8 +147,14 @@ async fn readyz(State(node): State<Node>) -> Response {
         "asOf": node.commands.past().map(|it| json!({"position": it.position.to_string(), "at": it.at})),
         "issuers": issuers,
         "followers": followers.unwrap_or_default().iter().map(shown).collect::<Vec<_>>(),
+        "seal": seal,
     });
     (status, Json(body)).into_response()
+}
+
+/// What operators are told of all nodes.
+async fn told(pool: &PgPool) -> projections::Result<(Vec<Row>, Standing)> {
+    Ok((projections::follower::all(pool).await?, standing(pool).await?))
 }
 
 fn shown(follower: &Row) -> Value {

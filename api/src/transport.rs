@@ -5,10 +5,12 @@ use crate::graphql_over_websocket;
 use crate::limits::{BODY_TIME, CONNECTIONS, HEAD_TIME, QUERIES, QUERY_TIME};
 use crate::server::RateLimit;
 use axum::http::HeaderValue;
+use commands::Error;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// A request weighs as much as one more for so many fields of its answer.
 const WEIGHT_OF_A_REQUEST: u64 = 1_000;
@@ -48,9 +50,17 @@ impl Transport {
         limit.take(&subject.to_owned(), units.saturating_add(1))
     }
 
-    /// Waits until there is a place for one more query; its place is free again when this is dropped.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.queries.acquire().await.ok() // it is never closed
+    /// Runs a query when there is a place for one more. Refused with `QUERY_TIMEOUT` is one that takes
+    /// too long, the wait for its turn included.
+    pub async fn in_turn<T>(&self, query: impl Future<Output = T>) -> Result<T, Error> {
+        let in_turn = async {
+            let _turn = self.queries.acquire().await; // it is never closed
+            query.await
+        };
+        timeout(self.times.query, in_turn).await.map_err(|_| {
+            let message = "The query took too long and was stopped. Ask for less.";
+            Error::refused("QUERY_TIMEOUT", "", message)
+        })
     }
 }
 

@@ -16,7 +16,8 @@ use domain::audit::note::{Note, Signature};
 use domain::audit::policy::{Policy, Witness};
 use domain::audit::proof::Plan;
 use futures::future::join_all;
-use projections::audit::{Sealed, newest, tiles, unwitnessed_since};
+use projections::audit::standing::standing;
+use projections::audit::{Sealed, newest, tiles};
 use reqwest::{Client, StatusCode};
 use sqlx::PgPool;
 use std::path::{Path, PathBuf};
@@ -131,8 +132,7 @@ impl Witnesses {
         if note.to_string() != head.note || (suffice && head.witnessed_at.is_none()) {
             commands.keep_cosignatures(&head, &note, suffice).await?;
         }
-        let since = unwitnessed_since(pool).await?;
-        Ok(self.alarm(since))
+        Ok(self.alarm(standing(pool).await?.unwitnessed_since))
     }
 
     /// Says once that the log has waited for too long, and once that it waits no more. Whether it does.

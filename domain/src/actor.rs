@@ -140,7 +140,7 @@ impl Actor {
 /// Everything that can be asked of the system and needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr, Display)]
 #[strum(serialize_all = "camelCase")]
-#[expect(missing_docs, reason = "each is the mutation or query of the same name")]
+#[expect(missing_docs, reason = "each is the mutation, query or route of the same name")]
 pub enum Operation {
     RegisterPartner,
     RegisterPartnerForOthers,
@@ -233,6 +233,7 @@ pub enum Operation {
     DeactivateOidcClient,
     ReadOidcClient,
     ReadHistory,
+    ReadLogEntries,
     ReplayParked,
     ReadFollower,
 }
@@ -320,6 +321,7 @@ fn is_read(operation: Operation) -> bool {
             | ReadConsent
             | ReadOidcClient
             | ReadHistory
+            | ReadLogEntries
             | ReadFollower
     )
 }
@@ -327,13 +329,14 @@ fn is_read(operation: Operation) -> bool {
 /// An administrator may do everything but what binds the partner itself: an API key is generated
 /// by the one who will use it, so that nobody else ever sees it; a policy group is chosen by the
 /// one who will work under it, and changed by moving the partner, with a reason; and a request is
-/// nobody's business before the partner submits it. A licence is handed over by the administrator
-/// (MOSIP PMS 1.2.2.2).
+/// nobody's business before the partner submits it, so that the log as a whole, which has the drafts,
+/// is for auditors. A licence is handed over by the administrator (MOSIP PMS 1.2.2.2).
 fn admin(operation: Operation) -> Option<On> {
     use Operation::*;
     match operation {
         RegisterPartner | SelectPolicyGroup | GenerateApiKey | RotateApiKey => None,
         UpdateDraftPolicyRequest | SubmitPolicyRequest | ReadDraftPolicyRequest => None,
+        ReadLogEntries => None,
         _ => Some(On::Any),
     }
 }

@@ -351,6 +351,18 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The personal data that the event commits to.
+    pub fn private_reference(&self) -> Option<&PrivateReference> {
+        match self {
+            Self::Registered(Registration { contact, .. }) | Self::ContactSet { contact, .. } => {
+                Some(contact)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Why a wish about a partner was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]

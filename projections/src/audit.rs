@@ -5,8 +5,12 @@
 //! *p* − 1.
 
 mod change;
+mod disclosed;
+pub mod proof;
+pub mod standing;
 
 pub use change::{Change, first_change};
+pub use disclosed::{Disclosed, disclosed};
 
 use crate::log::{COLUMNS, LogRow};
 use crate::{Error, Result};
@@ -55,14 +59,6 @@ pub async fn newest(db: impl PgExecutor<'_>) -> Result<Option<Sealed>> {
 pub async fn newest_witnessed(db: impl PgExecutor<'_>) -> Result<Option<Sealed>> {
     let newest = heads("where witnessed_at is not null order by size desc limit 1");
     Ok(sqlx::query_as(&newest).fetch_optional(db).await?)
-}
-
-/// Since when the log has had an event that no head covers which enough witnesses have seen; `None` where
-/// it has none.
-pub async fn unwitnessed_since(db: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>> {
-    let sql = "select recorded_at from events where position = 1 + coalesce( \
-                 (select max(size) from log_checkpoints where witnessed_at is not null), 0)";
-    Ok(sqlx::query_scalar(sql).fetch_optional(db).await?)
 }
 
 /// The first head that covers this position, which is the one of this size where there is one.

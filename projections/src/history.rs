@@ -96,6 +96,23 @@ pub async fn history(
     Ok(HistoryPage { entries, has_next })
 }
 
+/// The event at a position, as it is stored; `None` where there is none that `viewer` may see. Requests
+/// that were never submitted can be for their partners alone.
+pub async fn event(
+    db: &PgPool,
+    viewer: &Viewer,
+    without_drafts: bool,
+    position: i64,
+) -> Result<Option<LogRow>> {
+    let filter = HistoryFilter { without_drafts, ..HistoryFilter::default() };
+    let mut conditions = conditions(viewer, &filter);
+    conditions.add("position = ?", [Parameter::Number(position)]);
+    let statement = conditions.statement(|conditions| {
+        format!("select {} from events where true{conditions}", crate::log::COLUMNS)
+    })?;
+    Ok(statement.rows().fetch_optional(db).await?)
+}
+
 /// The statement of [`history`].
 pub fn statement(
     viewer: &Viewer,
@@ -164,7 +181,7 @@ const SUBMITTED: &str = "(aggregate_type <> 'policy_request' or (select submitte
 
 impl HistoryEntry {
     /// What a row of the log tells.
-    pub(crate) fn of(row: &LogRow) -> Result<Self> {
+    pub fn of(row: &LogRow) -> Result<Self> {
         let metadata = row.metadata()?;
         let mut data: Value = serde_json::from_str(&row.payload)?;
         if let Some(fields) = data.as_object_mut() {

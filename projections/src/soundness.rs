@@ -141,6 +141,15 @@ pub const PROMISES: &[Promise] = &[
                  union all select follower || ' has parked ' || key from parked_keys limit 1",
     },
     Promise {
+        part: "seal",
+        says: "the log is sealed to its end, but for its last minute",
+        cure: "Start a node. Where one runs, its log and `/readyz` tell why sealing waits or has stopped.",
+        is_advice: true,
+        broken: "select 'position ' || position || ' of ' || recorded_at from events \
+                 where position = 1 + coalesce((select max(size) from log_checkpoints), 0) \
+                 and recorded_at < clock_timestamp() - interval '1 minute'",
+    },
+    Promise {
         part: "roles",
         says: "the service can insert and read events, and nothing else",
         cure: "As the owner: revoke update, delete, truncate, references, trigger on events from pms_serve.",

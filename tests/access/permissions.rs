@@ -154,7 +154,9 @@ async fn nothing_in_the_schema_escapes_the_tables() {
 
     let tried = mutations.iter().map(|it| it.operation);
     let tried = tried.chain(queries.iter().map(|it| it.operation));
-    let tried: Vec<Operation> = tried.chain([Operation::RegisterPartner]).collect();
+    // The entries of the whole log are files (`audit/files.rs`).
+    let apart = [Operation::RegisterPartner, Operation::ReadLogEntries];
+    let tried: Vec<Operation> = tried.chain(apart).collect();
     let untried: Vec<Operation> = Operation::iter().filter(|it| !tried.contains(it)).collect();
     assert!(untried.is_empty(), "no query or mutation needs these: {untried:?}");
 }

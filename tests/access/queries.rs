@@ -19,9 +19,17 @@ pub const OPEN: [(&str, &str); 7] = [
     ("consentText", "{ version }"),
 ];
 
-/// Not in the tables: what spans nouns, each by an operation of its own (`overviews.rs`), and the
-/// previews of mutations, which are asked beside these.
-pub const APART: [&str; 4] = ["dashboardCounts", "expiringItems", "search", "preview"];
+/// Not in the tables: what spans nouns, each by an operation of its own (`overviews.rs`), the previews of
+/// mutations, which are asked beside these, and the checkpoints of a sealed log, which everybody with a
+/// token gets (`audit/proofs.rs`).
+pub const APART: [&str; 6] = [
+    "dashboardCounts",
+    "expiringItems",
+    "search",
+    "preview",
+    "auditCheckpoint",
+    "auditConsistency",
+];
 
 /// A query.
 #[derive(Debug)]
@@ -66,11 +74,12 @@ pub fn queries(things: &Things) -> Vec<Query> {
         let list = format!("{{ {many}(first: 200) {{ totalCount nodes {{ id }} }} }}");
         [(one, operation, single, id.clone()), (many, operation, list, id)]
     });
-    let rows = rows.chain(others(things)).map(|(name, operation, text, shows)| {
-        let is_hidden =
-            matches!(operation, Operation::ReadDraftPolicy | Operation::ReadDraftPolicyRequest);
-        Query { name, operation, text, shows, is_hidden }
-    });
+    let rows =
+        rows.chain(others(things)).chain(proofs(things)).map(|(name, operation, text, shows)| {
+            let is_hidden =
+                matches!(operation, Operation::ReadDraftPolicy | Operation::ReadDraftPolicyRequest);
+            Query { name, operation, text, shows, is_hidden }
+        });
     rows.collect()
 }
 
@@ -196,4 +205,19 @@ fn others(things: &Things) -> Vec<(&'static str, Operation, String, String)> {
         ("policyRequests", ReadDraftPolicyRequest, requests, draft_request.clone()),
     ];
     rows.into_iter().chain(drafts).collect()
+}
+
+/// What is proved of an event.
+fn proofs(
+    Things { event, partner, .. }: &Things,
+) -> [(&'static str, Operation, String, String); 3] {
+    [
+        ("auditInclusion", "{ leafHash }", "leafHash"),
+        ("auditEntry", "{ entry }", partner),
+        ("auditBundle", "", "c2sp.org/tlog-proof"),
+    ]
+    .map(|(name, fields, shows)| {
+        let text = format!("{{ {name}(position: \"{event}\") {fields} }}");
+        (name, Operation::ReadHistory, text, shows.to_owned())
+    })
 }

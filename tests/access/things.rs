@@ -4,6 +4,7 @@ use crate::support::actors::{Makers, Market, Person, credential_partner, partner
 use crate::support::certificates::Authority;
 use crate::support::http::App;
 use crate::support::jwk;
+use crate::support::sealing::{ORIGIN, seals};
 use domain::actor::MemberRole;
 use domain::reference::Modality;
 
@@ -79,15 +80,20 @@ things! {
     credential_request,
     /// Somebody who has consented.
     consenting,
+    /// The position at which the authentication partner was registered.
+    event,
 }
 
 fn invented(id: &str) -> String {
+    if id.parse::<i64>().is_ok() {
+        return i64::MAX.to_string(); // a position that no log reaches
+    }
     let (head, last) = id.split_at(id.len() - 1);
     format!("{head}{}", if last == "0" { "1" } else { "0" })
 }
 
 impl Things {
-    /// Makes them, and seats [`PEOPLE`] at every partner.
+    /// Makes them, seats [`PEOPLE`] at every partner, and seals the log.
     pub async fn of(app: &App) -> Self {
         let market = Market::open(&app.node).await;
         let (admin, manager, alice) = (&market.admin, &market.manager, &market.alice);
@@ -125,6 +131,10 @@ impl Things {
         let fingerprint = "{ partners { nodes { certificateFingerprint } } }";
         let fingerprint = app.partner("alice").asks(fingerprint, serde_json::json!({})).await;
         let fingerprint = &fingerprint.data()["partners"]["nodes"][0]["certificateFingerprint"];
+        let of_alice = app.installation.database.positions_of(&alice.partner).await;
+        let position = of_alice[0];
+        app.node.adopt_log_key(Some(ORIGIN)).await.unwrap();
+        seals(&app.node).await;
         Self {
             partner: alice.partner.clone(),
             fingerprint: fingerprint.as_str().unwrap().to_owned(),
@@ -149,6 +159,7 @@ impl Things {
             credential_partner: paula.partner.clone(),
             credential_request: cards,
             consenting: "carla".to_owned(),
+            event: position.to_string(),
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use commands::event_store::Health;
+use projections::audit::standing::{Standing, standing};
 use projections::follower::Row;
 use projections::log::{Extent, extent};
 use prometheus_client::collector::Collector;
@@ -41,17 +42,20 @@ pub async fn metrics(State(node): State<Node>, headers: HeaderMap) -> Response {
     }
 }
 
-async fn shared(pool: &PgPool) -> projections::Result<(Extent, Vec<Row>)> {
-    Ok((extent(pool).await?, projections::follower::all(pool).await?))
+async fn shared(pool: &PgPool) -> projections::Result<Shared> {
+    Ok((extent(pool).await?, standing(pool).await?, projections::follower::all(pool).await?))
 }
+
+/// The log, its seal and the followers: the same for all nodes.
+type Shared = (Extent, Standing, Vec<Row>);
 
 /// What is so at the moment of a scrape.
 #[derive(Debug)]
 struct Scrape {
     health: Health,
     waiting: usize,
-    /// The log and the followers; `None` while the database is away.
-    shared: Option<(Extent, Vec<Row>)>,
+    /// `None` while the database is away.
+    shared: Option<Shared>,
 }
 
 impl Collector for Scrape {
@@ -63,11 +67,26 @@ impl Collector for Scrape {
         let waiting = i64::try_from(*waiting).unwrap_or(i64::MAX);
         one("appender_waiting", "Submissions of this node that wait for their verdict", waiting)?;
         one("appender_head", "The last position that this node has committed", health.head)?;
-        let Some((log, followers)) = shared else { return Ok(()) };
+        let Some((log, seal, followers)) = shared else { return Ok(()) };
         one("log_head", "The last position of the log", log.head)?;
         one("log_epoch", "Raised when another server goes on with the log", log.epoch)?;
+        of_seal(&mut encoder, seal)?;
         of_followers(&mut encoder, followers)
     }
+}
+
+fn of_seal(encoder: &mut DescriptorEncoder<'_>, seal: &Standing) -> fmt::Result {
+    let help = "Events that the newest signed checkpoint covers";
+    gauge(encoder, "checkpoint_size", help, &seal.size)?;
+    if let Some(age) = seal.age {
+        gauge(encoder, "checkpoint_age_seconds", "Seconds since it was signed last", &age)?;
+    }
+    let help = "Events of the log that no signed checkpoint covers";
+    gauge(encoder, "checkpoint_lag_events", help, &seal.lag)?;
+    let help = "Events that a checkpoint covers which enough witnesses have seen";
+    gauge(encoder, "checkpoint_witnessed_size", help, &seal.witnessed_size)?;
+    let help = "Seconds since the log has had an event that no witnessed checkpoint covers";
+    gauge(encoder, "checkpoint_unwitnessed_seconds", help, &seal.unwitnessed_age)
 }
 
 fn of_followers(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {

@@ -49,6 +49,11 @@ impl Note {
         &self.text
     }
 
+    /// Who signed, as the lines say it: none of them is verified.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
     /// The signature of a key. One that is wrong is an error, however many there are: a note that
     /// somebody has meddled with is worth nothing. Lines of other keys are not looked at.
     pub fn signature_of(&self, key: &VerifierKey) -> Result<Option<&Signature>, Fault> {
@@ -74,6 +79,16 @@ impl Note {
 }
 
 impl Signature {
+    /// The name of who signed; a log's is its origin.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The id of the key, as it stands in its `vkey`: 8 hexadecimal digits.
+    pub fn key_id(&self) -> String {
+        hex::encode(self.id)
+    }
+
     fn claims(&self, key: &VerifierKey) -> bool {
         self.name == key.name() && self.id == key.id()
     }
@@ -177,6 +192,11 @@ mod tests {
         let witness = witness_key(1);
         let cosignature = read.signature_of(witness.verifier()).unwrap().unwrap();
         assert_eq!(cosignature.cosigned_at(), Some(at()));
+        let signed: Vec<String> =
+            read.signatures().iter().map(|it| format!("{}+{}+", it.name(), it.key_id())).collect();
+        for (key, signed) in [log_key(), witness].iter().zip(signed) {
+            assert!(key.verifier().to_string().starts_with(&signed), "{signed}");
+        }
     }
 
     #[test]
