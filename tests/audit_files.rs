@@ -97,7 +97,9 @@ fn change(path: &Path, from: &str, to: &str) {
 
 #[tokio::test]
 async fn the_program_says_in_words_and_by_its_exit_code_what_a_log_proves() {
-    let audit = Audit::new().await;
+    let mut audit = Audit::new().await;
+    let proof = proof_of(&mut audit.db, 7).await;
+    fs::write(audit.at("bundle"), format!("{proof}\n")).unwrap(); // as `jq -r` prints it
     fs::write(audit.at("policy"), audit.installation.log_policy()).unwrap();
     let exported = audit.pms(&["export", "log", "--disclose"]);
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
@@ -107,6 +109,7 @@ async fn the_program_says_in_words_and_by_its_exit_code_what_a_log_proves() {
     };
     let (code, text) = told(&["log"]);
     assert!(code == 0 && text.ends_with("\nPROVED\n"), "{text}");
+    assert_eq!(told(&["bundle"]).0, 0);
 
     let head = audit.pms(&["checkpoint"]);
     let kept = fs::read(audit.at("log/checkpoint")).unwrap();

@@ -16,7 +16,7 @@ pub use one_entry::one_entry;
 pub use report::{Report, Verdict};
 pub use whole_log::whole_log;
 
-use crate::log_folder::{LogFolder, about, read_entry, read_note, read_text};
+use crate::log_folder::{LogFolder, about, read_entry, read_note, read_signed, read_text};
 use crate::progress::Bar;
 use clap::Args;
 use domain::audit::Fault;
@@ -73,7 +73,7 @@ impl Verify {
             }
             _ => {
                 let entry = self.entry.as_deref().map(read_entry).transpose()?;
-                one_entry(&read_text(&self.path)?, entry, &policy)
+                one_entry(&read_signed(&self.path)?, entry, &policy)
             }
         }
     }

@@ -155,7 +155,12 @@ impl Draft {
 
 /// The note in a file.
 pub fn read_note(path: &Path) -> Result<Note, Fault> {
-    read_text(path)?.parse().map_err(|fault| about(path.display(), fault))
+    read_signed(path)?.parse().map_err(|fault| about(path.display(), fault))
+}
+
+/// A text that ends with signature lines; `jq -r` and editors add line feeds to one.
+pub fn read_signed(path: &Path) -> Result<String, Fault> {
+    Ok(format!("{}\n", read_text(path)?.trim_end_matches('\n')))
 }
 
 /// A text file that is no longer than any that is read here.
