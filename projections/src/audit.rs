@@ -5,12 +5,12 @@
 //! *p* − 1.
 
 mod change;
-mod disclosed;
+mod disclosure;
 pub mod proof;
 pub mod standing;
 
 pub use change::{Change, first_change};
-pub use disclosed::{Disclosed, disclosed};
+pub use disclosure::disclosures;
 
 use crate::log::{COLUMNS, LogRow};
 use crate::{Error, Result};

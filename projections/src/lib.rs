@@ -15,7 +15,6 @@ pub mod credential;
 pub mod dashboard;
 pub mod device;
 pub mod diff;
-pub mod disclosure;
 pub mod expiring;
 pub mod extractor;
 pub mod fold;

@@ -2,13 +2,11 @@
 
 use crate::caller::caller;
 use crate::errors::{Result, answer};
-use crate::loader::{ErasedAt, load};
 use async_graphql::{Context, Enum, ID, SimpleObject};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use domain::actor::Operation;
 use domain::ids::PartnerId;
 use domain::partner::{Partner, PrivateReference};
-use projections::audit;
+use projections::audit::disclosures;
 use projections::log::LogRow;
 
 /// Personal data that an event commits to. It lies beside the log, so that it can be erased while all
@@ -20,7 +18,7 @@ pub struct AuditPersonalData {
     /// What the event says of it, base64: the HMAC-SHA-256 of the data under the salt.
     commitment: String,
     /// Whether it is shown here.
-    status: Disclosure,
+    status: Status,
     /// The salt, base64: the key of the HMAC.
     salt: Option<String>,
     /// The data as it was committed to, byte for byte: JSON.
@@ -29,7 +27,8 @@ pub struct AuditPersonalData {
 
 /// Whether personal data is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum Disclosure {
+#[graphql(name = "Disclosure")]
+pub enum Status {
     /// It is.
     Disclosed,
     /// It is gone, with its salt, as the log says: nobody can tell any more what it was.
@@ -44,7 +43,7 @@ pub enum Disclosure {
 impl AuditPersonalData {
     fn hidden(
         PrivateReference { reference, commitment }: &PrivateReference,
-        status: Disclosure,
+        status: Status,
     ) -> Self {
         let (reference, commitment) = (ID::from(reference), commitment.clone());
         Self { reference, commitment, status, salt: None, data: None }
@@ -64,7 +63,7 @@ pub async fn personal_data(ctx: &Context<'_>, row: &LogRow) -> Result<Option<Aud
     let shown = if is_own || actor.may_on_any(Operation::ReadPartner) {
         disclosed(ctx, row, reference).await?
     } else {
-        AuditPersonalData::hidden(reference, Disclosure::Withheld)
+        AuditPersonalData::hidden(reference, Status::Withheld)
     };
     Ok(Some(shown))
 }
@@ -74,17 +73,16 @@ async fn disclosed(
     row: &LogRow,
     reference: &PrivateReference,
 ) -> Result<AuditPersonalData> {
-    let (pool, keys) = (caller(ctx).pool(), caller(ctx).commands.keys());
-    let found = audit::disclosed(pool, &keys.wrapping, reference.reference).await;
-    let Some(found) = answer(ctx, found)? else {
-        let erased = load::<ErasedAt>(ctx, &row.aggregate_id).await?;
-        let is_erased = erased.is_some_and(|ErasedAt(at)| at >= row.recorded_at);
-        let status = if is_erased { Disclosure::Erased } else { Disclosure::Missing };
-        return Ok(AuditPersonalData::hidden(reference, status));
+    let keys = &caller(ctx).commands.keys().wrapping;
+    let mut db = answer(ctx, caller(ctx).pool().acquire().await)?;
+    let found = disclosures(&mut db, keys, row.position - 1, row.position, 1).await;
+    let found = answer(ctx, found)?.pop();
+    let status = match &found {
+        Some(found) if found.data.is_some() => Status::Disclosed,
+        Some(found) if found.erased => Status::Erased,
+        _ => Status::Missing,
     };
-    Ok(AuditPersonalData {
-        salt: Some(BASE64_STANDARD.encode(found.salt)),
-        data: Some(found.data),
-        ..AuditPersonalData::hidden(reference, Disclosure::Disclosed)
-    })
+    let (salt, data) = found.map(|it| (it.salt, it.data)).unzip();
+    let (salt, data) = (salt.flatten(), data.flatten());
+    Ok(AuditPersonalData { salt, data, ..AuditPersonalData::hidden(reference, status) })
 }
