@@ -246,6 +246,14 @@ async fn personal_data_is_that_of_the_day_and_what_was_erased_is_absent() {
     let proposal = market.admin.erases(SubjectKind::Partner, "alice-co").await.unwrap().id;
     second_admin(&app.node).confirms(&proposal).await.unwrap();
     assert!(emails(&past.url).await.is_null());
+
+    // What was erased after that day is told as erased, and not as lost.
+    let sql =
+        "select position from events where event_type = 'registered' and aggregate_id = 'alice-co'";
+    let registered = app.installation.database.ask::<i64>(sql).await.to_string();
+    let query = "query($at: Position!) { auditEntry(position: $at) { personalData { status } } }";
+    let told = app.auditor().at(&past.url).asks(query, json!({"at": registered})).await;
+    assert_eq!(told.data()["auditEntry"]["personalData"]["status"], "ERASED", "{told:?}");
 }
 
 #[tokio::test]

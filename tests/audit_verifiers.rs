@@ -11,8 +11,9 @@ use sqlx::{Connection as _, PgConnection};
 use std::path::Path;
 
 /// A node seals what people do, while they do it; then the log is exported. Beside the folder's files:
-/// the `vkey` of the log, each head, some entries with their `tlog-proof` (and each time a `bundle` with both), and the body of
-/// `add-checkpoint` from each head to each later one.
+/// the `vkey` of the log and of the key that was added last, each head, some entries with their
+/// `tlog-proof` (and each time a `bundle` with both), and the body of `add-checkpoint` from each head to
+/// each later one.
 #[tokio::test]
 #[ignore = "needs AUDIT_FILES, a folder; tests/verifiers/run sets it"]
 async fn write_files_of_a_real_log() {
@@ -22,7 +23,7 @@ async fn write_files_of_a_real_log() {
     seals(&node).await;
     market.busy_day(&node).await;
     seals(&node).await;
-    market.manager.creates_group("The last one").await.unwrap();
+    let added = node.add_log_key().await.unwrap();
     let newest = seals(&node).await;
 
     let mut db = PgConnection::connect(installation.database.url()).await.unwrap();
@@ -33,6 +34,7 @@ async fn write_files_of_a_real_log() {
     };
     let key = installation.stolen_log_key();
     write("log.vkey".to_owned(), key.verifier().to_string().as_bytes());
+    write("added.key".to_owned(), added.to_string().as_bytes());
     let heads = heads_after(&mut db, 0, i64::MAX).await.unwrap();
     assert_eq!(heads.last().map(|it| it.size), Some(newest.size));
     for position in [1, 2, 256, 257, newest.size / 2, newest.size] {

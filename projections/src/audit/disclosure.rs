@@ -7,9 +7,9 @@ use domain::audit::disclosure::Disclosure;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// The events that refer to personal data.
+/// The events that refer to personal data. What is erased is erased in the past, too: the log has it all.
 const NAMED: &str = "select position, payload->'contact'->>'reference' as reference, \
-       exists (select from events erased where erased.aggregate_type = e.aggregate_type \
+       exists (select from public.events erased where erased.aggregate_type = e.aggregate_type \
          and erased.aggregate_id = e.aggregate_id and erased.sequence > e.sequence \
          and erased.event_type = 'personal_data_erased') as erased \
      from events e where aggregate_type = 'partner' and event_type in ('registered', 'contact_set') \
