@@ -195,6 +195,9 @@ pub fn about(what: impl std::fmt::Display, fault: Fault) -> Fault {
         Fault::WrongEntry { position, reason } => {
             Fault::WrongEntry { position, reason: format!("{what}: {reason}") }
         }
+        Fault::Contradiction { position, reason } => {
+            Fault::Contradiction { position, reason: format!("{what}: {reason}") }
+        }
     }
 }
 

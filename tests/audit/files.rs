@@ -52,7 +52,7 @@ async fn an_auditor_fetches_the_whole_log_and_finds_every_event_under_the_signed
         let entries = decode(&bundle).unwrap();
         assert_eq!(entries.len(), usize::from(tile.width));
         for entry in entries {
-            auditor.add(entry).unwrap();
+            auditor.add(entry).1.unwrap();
         }
     }
     assert_eq!((auditor.size(), auditor.root()), (checkpoint.size, checkpoint.root));

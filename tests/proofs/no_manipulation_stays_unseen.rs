@@ -113,10 +113,11 @@ impl Sealed {
         let told_beyond = told.not_covered.iter().any(|text| text.starts_with(&from))
             || deed == Deed::RollBack { size: self.size }
             || deed == Deed::TruncateAndSeal { after: self.size };
+        let is_proved = told.verdict() == Verdict::Proved;
         let right = if deed.spoils_seals() {
-            told.verdict() != Verdict::Proved
-        } else if deed.is_consistent() {
-            told.verdict() == Verdict::Proved && told_beyond
+            !is_proved
+        } else if deed.is_consistent() || (deed.is_resealed() && is_proved) {
+            is_proved && told_beyond
         } else {
             let known = told.first_wrong.clone().zip(wrong);
             told.verdict() == Verdict::NotProved

@@ -39,10 +39,13 @@ impl Report {
         }
     }
 
-    /// Notes a fault. A wrong entry is in every case a wrong position.
+    /// Notes a fault. A wrong entry is in every case a wrong position; one that contradicts those before
+    /// it may be right, and one of them wrong.
     pub(super) fn fault(&mut self, fault: Fault) {
-        if let Fault::WrongEntry { position, .. } = fault {
-            self.wrong_within(position..=position);
+        match fault {
+            Fault::WrongEntry { position, .. } => self.wrong_within(position..=position),
+            Fault::Contradiction { position, .. } => self.wrong_within(1..=position),
+            Fault::Unreadable(_) | Fault::NotProved(_) => {}
         }
         self.faults.push(fault);
     }
@@ -133,6 +136,16 @@ mod tests {
             let told = format!("the first wrong position is {told}");
             assert!(report.to_string().ends_with(&told), "{report}");
         }
+    }
+
+    #[test]
+    fn of_what_contradicts_each_other_no_innocent_one_is_named() {
+        let contradiction = || Fault::Contradiction { position: 12, reason: "no".to_owned() };
+        assert_eq!(Report::from(contradiction()).first_wrong, Some(1..=12));
+        let mut report = Report::default();
+        report.wrong_within(6..=12); // the first five are covered
+        report.fault(contradiction());
+        assert_eq!(report.first_wrong, Some(6..=12));
     }
 
     #[test]

@@ -18,6 +18,8 @@ use std::path::PathBuf;
 struct WholeLog<'a> {
     folder: &'a LogFolder,
     auditor: Auditor,
+    /// How many entries nothing is wrong with, looked at by themselves.
+    sound: u64,
     /// In the order of their sizes; the first ones are behind already.
     heads: Vec<Head>,
     behind: usize,
@@ -58,6 +60,7 @@ impl<'a> WholeLog<'a> {
         Self {
             folder,
             auditor: Auditor::default(),
+            sound: 0,
             heads,
             behind: 0,
             kept: 0,
@@ -101,9 +104,15 @@ impl<'a> WholeLog<'a> {
     }
 
     fn take(&mut self, entry: &[u8]) -> Result<(), Fault> {
-        for (tile, hashes) in self.auditor.add(entry)? {
+        let (filled, judged) = self.auditor.add(entry);
+        for (tile, hashes) in filled {
             self.compare(tile, &hashes);
         }
+        if let Err(Fault::Contradiction { position, .. }) = judged {
+            self.report.wrong_within(self.kept + 1..=position);
+        }
+        judged?;
+        self.sound += 1;
         if let Err(fault) = self.disclosures.event(self.auditor.size(), entry) {
             self.report.fault(fault);
         }
@@ -153,10 +162,9 @@ impl<'a> WholeLog<'a> {
     }
 
     fn tell(&mut self, target: u64) {
-        let Self { report, auditor, .. } = self;
-        let size = auditor.size();
+        let Self { report, sound, .. } = self;
         report.proved.push(format!(
-            "{size} entries are events in their one form, each the next of the log and of its stream, \
+            "{sound} entries are events in their one form, each the next of the log and of its stream, \
              none older than the one before"
         ));
         self.tiles.iter().for_each(|tiles| tiles.end(report));

@@ -15,9 +15,12 @@ const COLUMNS: [&str; 9] = [
     "event_version",
     "payload",
     "metadata",
-    "position",
     "recorded_at",
+    "position", // the last one: no row is sealed twice, or not at all
 ];
+
+/// No log of a test reaches this position.
+const FAR: i64 = 1_000_000;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +37,12 @@ pub enum Deed {
     Insert { position: i64 },
     /// Nothing is left after this position.
     Truncate { after: i64 },
-    /// An event was changed, and the whole tree made and signed anew.
-    Rewrite { from: i64 },
+    /// A bit of one column was changed, and the whole tree made and signed anew.
+    Rewrite { column: &'static str, from: i64 },
+    /// An event was deleted, all later ones moved, and the whole tree made and signed anew.
+    RewriteWithout { position: i64 },
+    /// The same with a forged event in its place.
+    RewriteWith { position: i64 },
     /// Nothing is left after this position, and the tree says so under a signature.
     TruncateAndSeal { after: i64 },
     /// A bit of a tile was changed.
@@ -67,7 +74,18 @@ impl Deed {
 
     /// Whether everything fits together that lies in the database afterwards.
     pub fn is_consistent(self) -> bool {
-        matches!(self, Self::Rewrite { .. } | Self::TruncateAndSeal { .. } | Self::RollBack { .. })
+        matches!(
+            self,
+            Self::Rewrite { column: "payload" | "metadata", .. }
+                | Self::RewriteWith { .. }
+                | Self::TruncateAndSeal { .. }
+                | Self::RollBack { .. }
+        )
+    }
+
+    /// Whether what is sealed is made of the events, which may contradict each other.
+    pub fn is_resealed(self) -> bool {
+        matches!(self, Self::Rewrite { .. } | Self::RewriteWithout { .. })
     }
 }
 
@@ -109,7 +127,9 @@ impl Owner {
             9..11 => Deed::Swap { one: position, other: self.rng.i64(1..=self.size) },
             11..13 => Deed::Insert { position },
             13 => Deed::Truncate { after: position - 1 },
-            14..16 => Deed::Rewrite { from: position },
+            14 => Deed::Rewrite { column: self.rng.choice(COLUMNS[..8].to_vec()).unwrap(), from: position },
+            15 if self.rng.bool() => Deed::RewriteWithout { position },
+            15 => Deed::RewriteWith { position },
             16 => Deed::TruncateAndSeal { after: position },
             17 => Deed::EditTile,
             18 => Deed::ForgeHead(
@@ -142,9 +162,19 @@ impl Owner {
             }
             Deed::Insert { position } => inserts(db, position).await?,
             Deed::Truncate { after } => truncates(db, after).await?,
-            Deed::Rewrite { from } => {
-                self.flips(db, "payload", from).await?;
+            Deed::Rewrite { column, from } => {
+                self.flips(db, column, from).await?;
                 self.seals(db, self.size).await
+            }
+            Deed::RewriteWithout { position } => {
+                let sql = "delete from events where position = $1";
+                rows(db, sqlx::query(sql).bind(position)).await?;
+                moves(db, position + 1, -1).await?;
+                self.seals(db, self.size - 1).await
+            }
+            Deed::RewriteWith { position } => {
+                inserts(db, position).await?;
+                self.seals(db, self.size + 1).await
             }
             Deed::TruncateAndSeal { after } => {
                 truncates(db, after).await?;
@@ -251,15 +281,19 @@ impl Owner {
 }
 
 async fn inserts(db: &mut PgConnection, position: i64) -> Result<u64, sqlx::Error> {
-    for sql in [
-        "update events set position = position + 1000000 where position >= $1",
-        "insert into events select aggregate_type, aggregate_id || '-forged', 1, event_type, \
-           event_version, payload, metadata, $1, recorded_at from events where position = $1 + 1000000",
-    ] {
-        rows(db, sqlx::query(sql).bind(position)).await?;
+    moves(db, position, 1).await?;
+    let sql = "insert into events select aggregate_type, aggregate_id || '-forged', 1, event_type, \
+               event_version, payload, metadata, $1, recorded_at from events where position = $1 + 1";
+    rows(db, sqlx::query(sql).bind(position)).await
+}
+
+/// Moves all events from a position on, by way of places that are free.
+async fn moves(db: &mut PgConnection, from: i64, by: i64) -> Result<(), sqlx::Error> {
+    let sql = "update events set position = position + $2 where position >= $1";
+    for (from, by) in [(from, FAR), (FAR, by - FAR)] {
+        rows(db, sqlx::query(sql).bind(from).bind(by)).await?;
     }
-    let sql = "update events set position = position - 999999 where position > 1000000";
-    rows(db, sqlx::query(sql)).await
+    Ok(())
 }
 
 async fn truncates(db: &mut PgConnection, after: i64) -> Result<u64, sqlx::Error> {
