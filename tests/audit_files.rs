@@ -21,6 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A sealed log of some hundred events, and an auditor with his policy.
 struct Audit {
@@ -351,6 +352,15 @@ async fn after_an_erasure_all_proofs_from_before_hold() {
     is_proved(&report);
     assert!(says(&report.proved, "are erased, and the log says so"), "{report}");
     is_proved(&audit.verifies("before", &[]));
+
+    let not_erased = audit.at("before/disclosed.jsonl");
+    fs::copy(not_erased, audit.at("log/disclosed.jsonl")).unwrap();
+    let report = audit.verifies("log", &[]);
+    assert_eq!(report.verdict(), Verdict::NotProved, "{report}");
+    assert!(
+        report.to_string().contains("1 data of partner/lou-co are shown, although"),
+        "{report}"
+    );
 }
 
 #[tokio::test]
@@ -370,15 +380,30 @@ async fn disclosed_data_that_was_exchanged_or_is_held_back_is_told() {
     assert!(report.to_string().contains(&exchanged), "{report}");
     assert_eq!((report.verdict(), report.first_wrong), (Verdict::NotProved, None));
 
-    let (start, _) = line.split_once(",\"salt\"").unwrap();
-    fs::write(&path, whole.replace(line, &format!("{start},\"erased\":true}}"))).unwrap();
-    let report = audit.verifies("log", &[]);
-    is_proved(&report);
+    let (start, shown) = line.split_once(",\"salt\"").unwrap();
     let held_back = format!(
         "1 data of partner/alice-co, from position {position} on, are not disclosed although the log \
          tells of no erasure"
     );
-    assert!(says(&report.not_covered, &held_back), "{report}");
+    for instead in [format!("{start},\"erased\":true}}\n"), String::new()] {
+        fs::write(&path, whole.replace(&format!("{line}\n"), &instead)).unwrap();
+        let report = audit.verifies("log", &[]);
+        is_proved(&report);
+        assert!(says(&report.not_covered, &held_back), "{report}");
+    }
+
+    let (_, data) = shown.split_once(",\"data\"").unwrap();
+    let unsalted = format!("{start},\"data\"{data}");
+    let invented = format!("{{\"position\":{position},\"reference\":\"{}\"}}", Uuid::nil());
+    for (instead, told, verdict) in [
+        (unsalted, "the data has no salt", Verdict::Unreadable),
+        (invented, "the event does not refer to the disclosed data", Verdict::NotProved),
+    ] {
+        fs::write(&path, whole.replace(line, &instead)).unwrap();
+        let report = audit.verifies("log", &[]);
+        assert_eq!(report.verdict(), verdict, "{report}");
+        assert!(report.to_string().contains(told), "{report}");
+    }
 }
 
 /// As docs/auditing.md has it.

@@ -113,7 +113,7 @@ impl<'a> WholeLog<'a> {
         }
         judged?;
         self.sound += 1;
-        if let Err(fault) = self.disclosures.event(self.auditor.size(), entry) {
+        if let Err(fault) = self.disclosures.event(entry) {
             self.report.fault(fault);
         }
         self.meet();

@@ -127,7 +127,10 @@ impl Owner {
             9..11 => Deed::Swap { one: position, other: self.rng.i64(1..=self.size) },
             11..13 => Deed::Insert { position },
             13 => Deed::Truncate { after: position - 1 },
-            14 => Deed::Rewrite { column: self.rng.choice(COLUMNS[..8].to_vec()).unwrap(), from: position },
+            14 => Deed::Rewrite {
+                column: self.rng.choice(COLUMNS[..8].to_vec()).unwrap(),
+                from: position,
+            },
             15 if self.rng.bool() => Deed::RewriteWithout { position },
             15 => Deed::RewriteWith { position },
             16 => Deed::TruncateAndSeal { after: position },
