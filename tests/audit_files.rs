@@ -18,6 +18,7 @@ use domain::subject::SubjectKind;
 use projections::audit::{heads_after, newest, tiles};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -214,6 +215,37 @@ async fn an_export_is_not_overwritten_by_a_log_that_does_not_continue_it() {
         assert!(matches!(refused, Error::FolderOfOtherLog(_)), "{meddling}: {refused}");
         assert_eq!(fs::read(audit.at("log/checkpoint")).unwrap(), kept);
     }
+}
+
+#[tokio::test]
+async fn personal_data_of_an_earlier_export_does_not_stay() {
+    let mut audit = Audit::new().await;
+    audit.exports_with_personal_data("log").await;
+    audit.exports("log").await;
+    let left = fs::read_dir(audit.at("log")).unwrap().map(|it| it.unwrap().file_name());
+    let mut left: Vec<_> = left.collect();
+    left.sort();
+    assert_eq!(left, ["checkpoint", "checkpoints", "tile"]);
+}
+
+#[tokio::test]
+async fn a_folder_takes_one_export_at_a_time() {
+    let mut audit = Audit::new().await;
+    let folder = LogFolder::at(audit.at("log"));
+    let other = folder.lock().unwrap().unwrap();
+    let refused = export(&mut audit.db, &folder, None, |_, _| {}).await.unwrap_err();
+    assert!(matches!(refused, Error::FolderInUse), "{refused}");
+    drop(other);
+    assert!(export(&mut audit.db, &folder, None, |_, _| {}).await.is_ok());
+}
+
+#[test]
+fn a_file_that_is_not_finished_leaves_nothing() {
+    let home = folder();
+    let mut draft = LogFolder::at(home.path()).draft("disclosed.jsonl", 0o600).unwrap();
+    draft.file.write_all(b"alice@example.org").unwrap();
+    drop(draft);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -57,9 +57,6 @@ impl Export {
         bar.ends();
         let Exported { size, written, lacking } = exported;
         eprintln!("{size} entries in {}, {written} files written", self.folder.display());
-        if keys.is_none() && folder.has(DISCLOSED, None) {
-            eprintln!("{DISCLOSED} is of an earlier export: what was erased since is still in it");
-        }
         if lacking == 0 { Ok(()) } else { Err(Error::LogLacks(lacking)) }
     }
 }
@@ -73,6 +70,7 @@ pub async fn export(
     mut show: impl FnMut(u64, u64),
 ) -> Result<Exported, Error> {
     let head = newest(&mut *db).await?.ok_or(Error::NotSealed)?;
+    let Some(_lock) = folder.lock()? else { return Err(Error::FolderInUse) };
     let covered = covered_before(db, folder, &head).await?;
     let mut export = Files { folder, covered, exported: Exported::default() };
     let size = head.size.unsigned_abs();
@@ -86,8 +84,9 @@ pub async fn export(
         show(done, all);
     }
     export.earlier_heads(db, &head).await?;
-    if let Some(keys) = keys {
-        export.disclosed(db, keys, head.size).await?;
+    match keys {
+        Some(keys) => export.disclosed(db, keys, head.size).await?,
+        None => folder.remove(DISCLOSED)?, // it may have what was erased since
     }
     let mut checkpoint = folder.draft(CHECKPOINT, 0o666)?;
     checkpoint.file.write_all(head.note.as_bytes())?;

@@ -105,6 +105,9 @@ pub enum Error {
          newest head is not that of its tiles: export into another folder, and let `pms audit verify` hold it against this one (--checkpoint)"
     )]
     FolderOfOtherLog(u64),
+    /// Two exports would write the same files.
+    #[error("another export writes into the folder")]
+    FolderInUse,
     /// A folder that was named on the command line.
     #[error("the folder cannot be written")]
     Folder(#[from] std::io::Error),
