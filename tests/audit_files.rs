@@ -11,6 +11,7 @@ use api::audit_export::{Exported, export};
 use api::audit_verify::{Report, Verdict, consistency, one_entry, whole_log};
 use api::log_folder::LogFolder;
 use api::service::Error;
+use domain::audit::bundle;
 use domain::audit::note::Note;
 use domain::audit::policy::Policy;
 use domain::audit::proof::Plan;
@@ -270,6 +271,21 @@ async fn the_event_that_was_changed_is_named() {
     let exactly = audit.verifies("log", &["kept"]);
     assert_eq!(exactly.first_wrong, Some(position..=position), "{exactly}");
     assert!(position <= size);
+}
+
+/// The first bit of an entry's length: the file ends within it.
+#[tokio::test]
+async fn the_entry_at_which_a_file_breaks_is_named() {
+    let mut audit = Audit::new().await;
+    audit.exports("log").await;
+    let path = audit.at("log/tile/entries/000");
+    let mut bytes = fs::read(&path).unwrap();
+    let before: usize = bundle::decode(&bytes).take(29).map(|it| it.unwrap().len() + 2).sum();
+    bytes[before] ^= 0x80;
+    fs::write(path, bytes).unwrap();
+    let report = audit.verifies("log", &[]);
+    assert_eq!(report.first_wrong, Some(30..=30), "{report}");
+    assert!(report.to_string().contains("position 30: tile/entries/000: the bundle ends"));
 }
 
 #[tokio::test]

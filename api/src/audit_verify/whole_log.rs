@@ -77,20 +77,22 @@ impl<'a> WholeLog<'a> {
         for index in 0.. {
             let Some(tile) = Tile::at(0, index, target) else { break };
             let Some((file, bytes)) = self.folder.bundle(index)? else { break };
-            let first = index * 256 + 1;
-            let wrong = |position, reason| Fault::WrongEntry { position, reason };
-            let entries = bundle::decode(&bytes);
-            let entries =
-                entries.map_err(|it| wrong(first, format!("{}: {it}", file.bundle_path())))?;
-            for entry in entries.iter().take(tile.width.into()) {
-                self.take(entry)?;
+            let wrong = |position: u64, reason: String| {
+                let reason = format!("{}: {reason}", file.bundle_path());
+                Fault::WrongEntry { position, reason }
+            };
+            let mut entries = bundle::decode(&bytes);
+            for entry in entries.by_ref().take(tile.width.into()) {
+                let position = self.auditor.size() + 1;
+                self.take(entry.map_err(|it| wrong(position, it.to_string()))?)?;
             }
-            if entries.len() > file.width.into() {
-                let reason = format!("{} holds more entries than it may", file.bundle_path());
-                return Err(wrong(first + u64::from(file.width), reason));
+            let taken = self.auditor.size() - index * 256;
+            if taken + entries.count() as u64 > file.width.into() {
+                let first_too_many = index * 256 + u64::from(file.width) + 1;
+                return Err(wrong(first_too_many, "more entries than it may hold".to_owned()));
             }
             show(self.auditor.size(), target);
-            if entries.len() < tile.width.into() {
+            if taken < tile.width.into() {
                 break;
             }
         }
