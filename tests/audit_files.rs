@@ -183,6 +183,7 @@ async fn an_export_that_was_broken_off_claims_nothing_that_it_lacks() {
     let report = audit.verifies("new", &[]);
     is_proved(&report);
     assert!(says(&report.not_covered, "no checkpoint covers them"), "{report}");
+    assert!(says(&report.not_covered, "covers more than was verified"), "{report}");
     let tile = fs::read(audit.at("new/tile/0/000")).unwrap();
     fs::write(audit.at("new/tile/0/000"), &tile[..100]).unwrap();
     fs::remove_file(audit.at("new/tile/entries/000")).unwrap();

@@ -170,7 +170,7 @@ impl<'a> WholeLog<'a> {
              none older than the one before"
         ));
         self.tiles.iter().for_each(|tiles| tiles.end(report));
-        self.earlier.end(report);
+        self.earlier.end(target, report);
         let (proved, not_covered) = self.disclosures.told();
         report.proved.extend(proved);
         report.not_covered.extend(not_covered);
