@@ -12,9 +12,11 @@ use api::audit_verify::{Report, Verdict, consistency, one_entry, whole_log};
 use api::log_folder::LogFolder;
 use api::service::Error;
 use domain::audit::bundle;
+use domain::audit::checkpoint::Checkpoint;
 use domain::audit::note::Note;
 use domain::audit::policy::Policy;
 use domain::audit::proof::Plan;
+use domain::audit::tree::root;
 use domain::subject::SubjectKind;
 use projections::audit::{heads_after, newest, tiles};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -135,6 +137,8 @@ async fn the_program_says_in_words_and_by_its_exit_code_what_a_log_proves() {
         &["verify", "log", "--policy", "policy", "--entry", "kept"],
         &["verify", "kept", "--policy", "policy", "--checkpoint", "kept"],
         &["verify", "log", "--policy", "policy", "--from", "kept"],
+        &["verify", "log", "--policy", "policy", "--checkpoint", "log"],
+        &["verify", "log", "--policy", "policy", "--checkpoint", "log/../log/checkpoints"],
     ] {
         assert_eq!(audit.pms(arguments).status.code(), Some(2), "{arguments:?}");
     }
@@ -217,6 +221,34 @@ async fn an_export_is_not_overwritten_by_a_log_that_does_not_continue_it() {
         assert!(matches!(refused, Error::FolderOfOtherLog(_)), "{meddling}: {refused}");
         assert_eq!(fs::read(audit.at("log/checkpoint")).unwrap(), kept);
     }
+}
+
+/// Whoever makes the folder must not let the auditor wait for ever.
+#[tokio::test]
+async fn a_pipe_in_place_of_a_file_is_not_read() {
+    let mut audit = Audit::new().await;
+    audit.exports("log").await;
+    let path = audit.at("log/tile/entries/000");
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert_eq!(audit.verifies("log", &[]).first_wrong, Some(1..=1));
+    fs::remove_file(audit.at("log/checkpoint")).unwrap();
+    assert!(Command::new("mkfifo").arg(audit.at("log/checkpoint")).status().unwrap().success());
+    assert_eq!(audit.verifies("log", &[]).verdict(), Verdict::Unreadable);
+}
+
+#[tokio::test]
+async fn an_empty_log_is_told_to_be_one() {
+    let audit = Audit::new().await;
+    let key = audit.installation.stolen_log_key();
+    let origin = key.verifier().name().to_owned();
+    let head = Checkpoint { origin, size: 0, root: root(&[]) };
+    fs::create_dir(audit.at("log")).unwrap();
+    let head = head.sign(&[&key], ::commands::now()).to_string();
+    fs::write(audit.at("log/checkpoint"), head).unwrap();
+    let report = audit.verifies("log", &[]);
+    is_proved(&report);
+    assert!(report.proved[0].starts_with("checkpoint is of the empty log: "), "{report}");
 }
 
 #[tokio::test]
@@ -373,7 +405,7 @@ async fn one_entry_is_proved_in_words() {
     let report = one_entry(&proof, None, &audit.policy).unwrap();
     let words = format!("position {position}, ");
     assert!(report.proved[1].starts_with(&words), "{report}");
-    assert!(report.proved[1].ends_with("registered, event 1 of partner/alice-co, by alice"));
+    assert!(report.proved[1].ends_with("registered, event 1 of partner/alice-co, by \"alice\""));
     let other = proof_of(&mut audit.db, position + 1).await.extra;
     let fault = one_entry(&proof, other, &audit.policy).unwrap_err();
     assert_eq!(Report::from(fault).verdict(), Verdict::NotProved);

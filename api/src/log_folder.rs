@@ -204,7 +204,7 @@ pub fn read_entry(path: &Path) -> Result<Vec<u8>, Fault> {
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Fault> {
     let failed = |error: io::Error| Fault::Unreadable(format!("{}: {error}", path.display()));
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(failed(io::Error::new(
             ErrorKind::FileTooLarge,
@@ -212,6 +212,16 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Fault> {
         )));
     }
     Ok(bytes)
+}
+
+/// Opens a file. Nothing else is, for who made the folder could let the reader of a pipe wait for ever.
+pub fn open(path: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, "no regular file"))
 }
 
 /// The same fault, with what it is about.

@@ -1,6 +1,6 @@
 //! Disclosed personal data, held against the events that refer to it, while the log is read.
 
-use crate::log_folder::{DISCLOSED, LogFolder, about};
+use crate::log_folder::{DISCLOSED, LogFolder, about, open};
 use domain::audit::Fault;
 use domain::audit::disclosure::{Disclosure, commitments};
 use domain::log_entry::StoredEvent;
@@ -37,7 +37,7 @@ impl Disclosures {
     /// Those of a folder; none where it has no such file.
     pub fn of(folder: &LogFolder) -> Result<Self, Fault> {
         let mut disclosures = Self::default();
-        match File::open(folder.path(DISCLOSED)) {
+        match open(&folder.path(DISCLOSED)) {
             Ok(file) => disclosures.lines = Some(BufReader::new(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(Fault::Unreadable(format!("{DISCLOSED}: {error}"))),

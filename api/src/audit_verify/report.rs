@@ -97,9 +97,10 @@ impl fmt::Display for Report {
     }
 }
 
-/// What comes from files must not draw on the terminal.
+/// What comes from files must not draw on the terminal, nor begin a line of the report.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect::<String>().replace('\n', "\n             ")
 }
 
 #[cfg(test)]
@@ -153,5 +154,8 @@ mod tests {
         let proved = vec!["by \u{1b}[2Jmallory".to_owned()];
         let report = Report { proved, ..Report::default() };
         assert_eq!(report.to_string(), "proved       by \u{fffd}[2Jmallory\nPROVED");
+        let report = Report::from(Fault::NotProved("one\nproved       two".to_owned()));
+        let lines = "NOT PROVED   one\n             proved       two\nNOT PROVED";
+        assert_eq!(report.to_string(), lines);
     }
 }

@@ -142,8 +142,11 @@ impl<'a> WholeLog<'a> {
     fn meet_head(&mut self, Head { found, believed, kept }: &Head) {
         let size = believed.checkpoint.size;
         if self.auditor.root() == believed.checkpoint.root {
-            let text = format!("positions 1 to {size} are what {found} covers: {believed}");
-            self.report.proved.push(text);
+            self.report.proved.push(if size == 0 {
+                format!("{found} is of the empty log: {believed}")
+            } else {
+                format!("positions 1 to {size} are what {found} covers: {believed}")
+            });
             if *kept {
                 self.kept = size;
             }
@@ -165,10 +168,12 @@ impl<'a> WholeLog<'a> {
 
     fn tell(&mut self, target: u64) {
         let Self { report, sound, .. } = self;
-        report.proved.push(format!(
-            "{sound} entries are events in their one form, each the next of the log and of its stream, \
-             none older than the one before"
-        ));
+        if *sound > 0 {
+            report.proved.push(format!(
+                "{sound} entries are events in their one form, each the next of the log and of its \
+                 stream, none older than the one before"
+            ));
+        }
         self.tiles.iter().for_each(|tiles| tiles.end(report));
         self.earlier.end(target, report);
         let (proved, not_covered) = self.disclosures.told();
