@@ -111,7 +111,7 @@ async fn covered_before(
     let other = Error::FolderOfOtherLog(before.size);
     let Ok(now) = head.checkpoint() else { return Err(other) };
     for it in [&before, &now] {
-        let tiles = tiles(db, Tile::edge(it.size)).await?;
+        let tiles = tiles(&mut *db, Tile::edge(it.size)).await?;
         let root = Edge::from_tiles(it.size, &tiles).map(|edge| edge.root());
         if it.size > now.size || root != Ok(it.root) {
             return Err(other);

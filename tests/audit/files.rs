@@ -52,7 +52,7 @@ async fn an_auditor_fetches_the_whole_log_and_finds_every_event_under_the_signed
         let entries = decode(&bundle).collect::<Result<Vec<_>, _>>().unwrap();
         assert_eq!(entries.len(), usize::from(tile.width));
         for entry in entries {
-            auditor.add(entry).1.unwrap();
+            auditor.add(entry).judged.unwrap();
         }
     }
     assert_eq!((auditor.size(), auditor.root()), (checkpoint.size, checkpoint.root));

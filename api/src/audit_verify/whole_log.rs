@@ -8,7 +8,7 @@ use super::heads::{Head, heads};
 use super::tile_check::TileCheck;
 use crate::log_folder::LogFolder;
 use domain::audit::Fault;
-use domain::audit::auditor::Auditor;
+use domain::audit::auditor::{Added, Auditor};
 use domain::audit::bundle;
 use domain::audit::policy::Policy;
 use domain::audit::tile::Tile;
@@ -106,7 +106,7 @@ impl<'a> WholeLog<'a> {
     }
 
     fn take(&mut self, entry: &[u8]) -> Result<(), Fault> {
-        let (filled, judged) = self.auditor.add(entry);
+        let Added { filled, judged } = self.auditor.add(entry);
         for (tile, hashes) in filled {
             self.compare(tile, &hashes);
         }

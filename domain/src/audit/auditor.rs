@@ -22,18 +22,27 @@ pub struct Auditor {
     last: Option<DateTime<Utc>>,
 }
 
+/// What became of an entry.
+#[derive(Debug)]
+pub struct Added {
+    /// The tiles that it has filled.
+    pub filled: Vec<(Tile, Vec<u8>)>,
+    /// What is wrong with it.
+    pub judged: Result<(), Fault>,
+}
+
 impl Auditor {
     /// Takes the next entry, whatever it is. It must be an event in its one form, at the next
     /// position, the next of its stream, and not older than the one before: after one that is not,
     /// nothing is known of those that follow.
     ///
-    /// Gives the tiles that it has filled, too. Whoever has tiles that a checkpoint covers
-    /// ([`super::tile::Tiles::authenticate`]) compares them with [`Tile::first_difference`]: that
-    /// an entry is well-formed does not prove that it has always been the same, and of two that
-    /// contradict each other they tell which one is.
-    pub fn add(&mut self, entry: &[u8]) -> (Vec<(Tile, Vec<u8>)>, Result<(), Fault>) {
+    /// Whoever has tiles that a checkpoint covers ([`super::tile::Tiles::authenticate`]) compares
+    /// them with those of the entries ([`Tile::first_difference`]): that an entry is well-formed
+    /// does not prove that it has always been the same, and of two that contradict each other the
+    /// tiles tell which one has not.
+    pub fn add(&mut self, entry: &[u8]) -> Added {
         let judged = self.judge(self.edge.size() + 1, entry);
-        (self.edge.push(leaf_hash(entry)), judged)
+        Added { filled: self.edge.push(leaf_hash(entry)), judged }
     }
 
     fn judge(&mut self, position: u64, entry: &[u8]) -> Result<(), Fault> {
@@ -121,7 +130,7 @@ mod tests {
         let mut auditor = Auditor::default();
         entries
             .iter()
-            .find_map(|entry| auditor.add(entry.as_bytes()).1.err())
+            .find_map(|entry| auditor.add(entry.as_bytes()).judged.err())
             .map(|f| f.to_string())
     }
 
@@ -131,7 +140,7 @@ mod tests {
         let hashes: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry.as_bytes())).collect();
         assert_eq!(auditor.root(), root(&[]));
         for (entry, size) in entries.iter().zip(1..) {
-            let (full, judged) = auditor.add(entry.as_bytes());
+            let Added { filled: full, judged } = auditor.add(entry.as_bytes());
             judged.unwrap();
             let tiles = edge.append([hashes[size - 1]]);
             assert!(full.iter().all(|tile| tiles.contains(tile)));
@@ -196,7 +205,7 @@ mod tests {
         let late = DateTime::from_timestamp(1_795_009_000, 0).unwrap();
         let kept = entries.iter().map(|entry| leaf_hash(entry.as_bytes())).collect::<Vec<_>>();
         entries[1] = StoredEvent { recorded_at: late, ..event(2, "core", 1) }.entry();
-        let judged = entries.iter().map(|entry| auditor.add(entry.as_bytes()).1.is_ok());
+        let judged = entries.iter().map(|entry| auditor.add(entry.as_bytes()).judged.is_ok());
         assert_eq!(judged.collect::<Vec<_>>(), [true, true, false]);
         let [(tile, hashes)] = auditor.partial_tiles().try_into().unwrap();
         assert_eq!(tile.first_difference(&hashes, kept.as_flattened()), Some(2));
@@ -213,7 +222,7 @@ mod tests {
             *entry = entry.replace("Größe", "Grösse");
             let mut auditor = Auditor::default();
             let mut tiles: Vec<(Tile, Vec<u8>)> =
-                entries.iter().flat_map(|entry| auditor.add(entry.as_bytes()).0).collect();
+                entries.iter().flat_map(|entry| auditor.add(entry.as_bytes()).filled).collect();
             assert_ne!(auditor.root(), sealed.root());
             tiles.extend(auditor.partial_tiles());
             let differ = tiles.iter().zip(&kept).find_map(|((tile, ours), (same, theirs))| {

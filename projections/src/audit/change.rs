@@ -4,7 +4,7 @@ use super::{Sealed, heads_after, newest, tile};
 use crate::Result;
 use crate::log::{LogRow, after};
 use domain::audit::Fault;
-use domain::audit::auditor::Auditor;
+use domain::audit::auditor::{Added, Auditor};
 use domain::audit::tile::Tile;
 use sqlx::PgConnection;
 use std::collections::VecDeque;
@@ -65,7 +65,7 @@ impl Reader<'_> {
     }
 
     async fn read(&mut self, row: &LogRow) -> Result<Option<Change>> {
-        let (full, judged) = self.auditor.add(row.stored().entry().as_bytes());
+        let Added { filled: full, judged } = self.auditor.add(row.stored().entry().as_bytes());
         if let Err(fault) = judged {
             let change = wrong_entry(self.auditor.size(), fault);
             let tiles = [full, self.auditor.partial_tiles()].concat();
