@@ -11,16 +11,21 @@ use api::audit_export::{Exported, export};
 use api::audit_verify::{Report, Verdict, consistency, one_entry, whole_log};
 use api::log_folder::LogFolder;
 use api::service::Error;
+use domain::audit::bundle;
+use domain::audit::checkpoint::Checkpoint;
 use domain::audit::note::Note;
 use domain::audit::policy::Policy;
 use domain::audit::proof::Plan;
+use domain::audit::tree::root;
 use domain::subject::SubjectKind;
 use projections::audit::{heads_after, newest, tiles};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A sealed log of some hundred events, and an auditor with his policy.
 struct Audit {
@@ -132,6 +137,8 @@ async fn the_program_says_in_words_and_by_its_exit_code_what_a_log_proves() {
         &["verify", "log", "--policy", "policy", "--entry", "kept"],
         &["verify", "kept", "--policy", "policy", "--checkpoint", "kept"],
         &["verify", "log", "--policy", "policy", "--from", "kept"],
+        &["verify", "log", "--policy", "policy", "--checkpoint", "log"],
+        &["verify", "log", "--policy", "policy", "--checkpoint", "log/../log/checkpoints"],
     ] {
         assert_eq!(audit.pms(arguments).status.code(), Some(2), "{arguments:?}");
     }
@@ -180,10 +187,17 @@ async fn an_export_that_was_broken_off_claims_nothing_that_it_lacks() {
     let report = audit.verifies("new", &[]);
     is_proved(&report);
     assert!(says(&report.not_covered, "no checkpoint covers them"), "{report}");
+    assert!(says(&report.not_covered, "covers more than was verified"), "{report}");
     let tile = fs::read(audit.at("new/tile/0/000")).unwrap();
     fs::write(audit.at("new/tile/0/000"), &tile[..100]).unwrap();
     fs::remove_file(audit.at("new/tile/entries/000")).unwrap();
-    assert_eq!(audit.exports("new").await.written, 2);
+    // What lies beyond the checkpoint may be anything: a file whose bytes never reached the disk.
+    for folder in ["new/tile/0/001.p", "new/tile/entries/001.p"] {
+        let path = fs::read_dir(audit.at(folder)).unwrap().next().unwrap().unwrap().path();
+        let length = fs::metadata(&path).unwrap().len();
+        fs::write(path, vec![0; usize::try_from(length).unwrap()]).unwrap();
+    }
+    assert_eq!(audit.exports("new").await.written, 4);
     is_proved(&audit.verifies("new", &[]));
 }
 
@@ -193,7 +207,12 @@ async fn an_export_is_not_overwritten_by_a_log_that_does_not_continue_it() {
     audit.exports("log").await;
     let kept = fs::read(audit.at("log/checkpoint")).unwrap();
     for meddling in [
-        "update log_tiles set hashes = overlay(hashes placing '\\x0000000000000000' from 9) where index = 1",
+        "create table heads as table log_checkpoints; \
+           update log_checkpoints set note = replace(note, split_part(note, E'\n', 3), \
+           'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=')",
+        "update log_checkpoints set note = 'forged'",
+        "update log_checkpoints it set note = heads.note from heads where heads.size = it.size; \
+           update log_tiles set hashes = overlay(hashes placing '\\x0000000000000000' from 9) where index = 1",
         "delete from log_checkpoints where size > 20",
     ] {
         audit.installation.database.as_owner(meddling).await;
@@ -202,6 +221,65 @@ async fn an_export_is_not_overwritten_by_a_log_that_does_not_continue_it() {
         assert!(matches!(refused, Error::FolderOfOtherLog(_)), "{meddling}: {refused}");
         assert_eq!(fs::read(audit.at("log/checkpoint")).unwrap(), kept);
     }
+}
+
+/// Whoever makes the folder must not let the auditor wait for ever.
+#[tokio::test]
+async fn a_pipe_in_place_of_a_file_is_not_read() {
+    let mut audit = Audit::new().await;
+    audit.exports("log").await;
+    let path = audit.at("log/tile/entries/000");
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert_eq!(audit.verifies("log", &[]).first_wrong, Some(1..=1));
+    fs::remove_file(audit.at("log/checkpoint")).unwrap();
+    assert!(Command::new("mkfifo").arg(audit.at("log/checkpoint")).status().unwrap().success());
+    assert_eq!(audit.verifies("log", &[]).verdict(), Verdict::Unreadable);
+}
+
+#[tokio::test]
+async fn an_empty_log_is_told_to_be_one() {
+    let audit = Audit::new().await;
+    let key = audit.installation.stolen_log_key();
+    let origin = key.verifier().name().to_owned();
+    let head = Checkpoint { origin, size: 0, root: root(&[]) };
+    fs::create_dir(audit.at("log")).unwrap();
+    let head = head.sign(&[&key], ::commands::now()).to_string();
+    fs::write(audit.at("log/checkpoint"), head).unwrap();
+    let report = audit.verifies("log", &[]);
+    is_proved(&report);
+    assert!(report.proved[0].starts_with("checkpoint is of the empty log: "), "{report}");
+}
+
+#[tokio::test]
+async fn personal_data_of_an_earlier_export_does_not_stay() {
+    let mut audit = Audit::new().await;
+    audit.exports_with_personal_data("log").await;
+    audit.exports("log").await;
+    let left = fs::read_dir(audit.at("log")).unwrap().map(|it| it.unwrap().file_name());
+    let mut left: Vec<_> = left.collect();
+    left.sort();
+    assert_eq!(left, ["checkpoint", "checkpoints", "tile"]);
+}
+
+#[tokio::test]
+async fn a_folder_takes_one_export_at_a_time() {
+    let mut audit = Audit::new().await;
+    let folder = LogFolder::at(audit.at("log"));
+    let other = folder.lock().unwrap().unwrap();
+    let refused = export(&mut audit.db, &folder, None, |_, _| {}).await.unwrap_err();
+    assert!(matches!(refused, Error::FolderInUse), "{refused}");
+    drop(other);
+    assert!(export(&mut audit.db, &folder, None, |_, _| {}).await.is_ok());
+}
+
+#[test]
+fn a_file_that_is_not_finished_leaves_nothing() {
+    let home = folder();
+    let mut draft = LogFolder::at(home.path()).draft("disclosed.jsonl", 0o600).unwrap();
+    draft.file.write_all(b"alice@example.org").unwrap();
+    drop(draft);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -226,6 +304,21 @@ async fn the_event_that_was_changed_is_named() {
     let exactly = audit.verifies("log", &["kept"]);
     assert_eq!(exactly.first_wrong, Some(position..=position), "{exactly}");
     assert!(position <= size);
+}
+
+/// The first bit of an entry's length: the file ends within it.
+#[tokio::test]
+async fn the_entry_at_which_a_file_breaks_is_named() {
+    let mut audit = Audit::new().await;
+    audit.exports("log").await;
+    let path = audit.at("log/tile/entries/000");
+    let mut bytes = fs::read(&path).unwrap();
+    let before: usize = bundle::decode(&bytes).take(29).map(|it| it.unwrap().len() + 2).sum();
+    bytes[before] ^= 0x80;
+    fs::write(path, bytes).unwrap();
+    let report = audit.verifies("log", &[]);
+    assert_eq!(report.first_wrong, Some(30..=30), "{report}");
+    assert!(report.to_string().contains("position 30: tile/entries/000: the bundle ends"));
 }
 
 #[tokio::test]
@@ -312,7 +405,7 @@ async fn one_entry_is_proved_in_words() {
     let report = one_entry(&proof, None, &audit.policy).unwrap();
     let words = format!("position {position}, ");
     assert!(report.proved[1].starts_with(&words), "{report}");
-    assert!(report.proved[1].ends_with("registered, event 1 of partner/alice-co, by alice"));
+    assert!(report.proved[1].ends_with("registered, event 1 of partner/alice-co, by \"alice\""));
     let other = proof_of(&mut audit.db, position + 1).await.extra;
     let fault = one_entry(&proof, other, &audit.policy).unwrap_err();
     assert_eq!(Report::from(fault).verdict(), Verdict::NotProved);
@@ -351,6 +444,15 @@ async fn after_an_erasure_all_proofs_from_before_hold() {
     is_proved(&report);
     assert!(says(&report.proved, "are erased, and the log says so"), "{report}");
     is_proved(&audit.verifies("before", &[]));
+
+    let not_erased = audit.at("before/disclosed.jsonl");
+    fs::copy(not_erased, audit.at("log/disclosed.jsonl")).unwrap();
+    let report = audit.verifies("log", &[]);
+    assert_eq!(report.verdict(), Verdict::NotProved, "{report}");
+    assert!(
+        report.to_string().contains("1 data of partner/lou-co are shown, although"),
+        "{report}"
+    );
 }
 
 #[tokio::test]
@@ -370,15 +472,30 @@ async fn disclosed_data_that_was_exchanged_or_is_held_back_is_told() {
     assert!(report.to_string().contains(&exchanged), "{report}");
     assert_eq!((report.verdict(), report.first_wrong), (Verdict::NotProved, None));
 
-    let (start, _) = line.split_once(",\"salt\"").unwrap();
-    fs::write(&path, whole.replace(line, &format!("{start},\"erased\":true}}"))).unwrap();
-    let report = audit.verifies("log", &[]);
-    is_proved(&report);
+    let (start, shown) = line.split_once(",\"salt\"").unwrap();
     let held_back = format!(
         "1 data of partner/alice-co, from position {position} on, are not disclosed although the log \
          tells of no erasure"
     );
-    assert!(says(&report.not_covered, &held_back), "{report}");
+    for instead in [format!("{start},\"erased\":true}}\n"), String::new()] {
+        fs::write(&path, whole.replace(&format!("{line}\n"), &instead)).unwrap();
+        let report = audit.verifies("log", &[]);
+        is_proved(&report);
+        assert!(says(&report.not_covered, &held_back), "{report}");
+    }
+
+    let (_, data) = shown.split_once(",\"data\"").unwrap();
+    let unsalted = format!("{start},\"data\"{data}");
+    let invented = format!("{{\"position\":{position},\"reference\":\"{}\"}}", Uuid::nil());
+    for (instead, told, verdict) in [
+        (unsalted, "the data has no salt", Verdict::Unreadable),
+        (invented, "the event does not refer to the disclosed data", Verdict::NotProved),
+    ] {
+        fs::write(&path, whole.replace(line, &instead)).unwrap();
+        let report = audit.verifies("log", &[]);
+        assert_eq!(report.verdict(), verdict, "{report}");
+        assert!(report.to_string().contains(told), "{report}");
+    }
 }
 
 /// As docs/auditing.md has it.

@@ -47,7 +47,7 @@ async fn every_event_is_under_a_signed_head() {
     let rows = after(node.store().pool(), 0, i64::MAX).await.unwrap();
     let mut auditor = Auditor::default();
     for row in &rows {
-        auditor.add(row.stored().entry().as_bytes()).unwrap();
+        auditor.add(row.stored().entry().as_bytes()).judged.unwrap();
     }
     let checkpoint = head.checkpoint().unwrap();
     assert_eq!((checkpoint.size, checkpoint.root), (auditor.size(), auditor.root()));

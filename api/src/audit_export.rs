@@ -40,7 +40,7 @@ pub struct Export {
 pub struct Exported {
     /// How many events the checkpoint covers that was exported.
     pub size: u64,
-    /// How many files of entries and tiles were not there before.
+    /// How many files of entries and tiles were written.
     pub written: u64,
     /// How many of the events and tiles that the checkpoint covers the database does not have.
     pub lacking: u64,
@@ -56,10 +56,7 @@ impl Export {
         let exported = export(&mut db, &folder, keys, show).await?;
         bar.ends();
         let Exported { size, written, lacking } = exported;
-        eprintln!("{size} entries in {}, {written} files new", self.folder.display());
-        if keys.is_none() && folder.has(DISCLOSED, None) {
-            eprintln!("{DISCLOSED} is of an earlier export: what was erased since is still in it");
-        }
+        eprintln!("{size} entries in {}, {written} files written", self.folder.display());
         if lacking == 0 { Ok(()) } else { Err(Error::LogLacks(lacking)) }
     }
 }
@@ -73,8 +70,9 @@ pub async fn export(
     mut show: impl FnMut(u64, u64),
 ) -> Result<Exported, Error> {
     let head = newest(&mut *db).await?.ok_or(Error::NotSealed)?;
-    refuse_other_log(db, folder, head.size.unsigned_abs()).await?;
-    let mut export = Files { folder, exported: Exported::default() };
+    let Some(_lock) = folder.lock()? else { return Err(Error::FolderInUse) };
+    let covered = covered_before(db, folder, &head).await?;
+    let mut export = Files { folder, covered, exported: Exported::default() };
     let size = head.size.unsigned_abs();
     export.exported.size = size;
     let all = files(size);
@@ -86,30 +84,40 @@ pub async fn export(
         show(done, all);
     }
     export.earlier_heads(db, &head).await?;
-    if let Some(keys) = keys {
-        export.disclosed(db, keys, head.size).await?;
+    match keys {
+        Some(keys) => export.disclosed(db, keys, head.size).await?,
+        None => folder.remove(DISCLOSED)?, // it may have what was erased since
     }
+    let mut checkpoint = folder.draft(CHECKPOINT, 0o666)?;
+    checkpoint.file.write_all(head.note.as_bytes())?;
     folder.sync()?;
-    folder.write(CHECKPOINT, head.note.as_bytes())?;
+    checkpoint.publish()?;
     Ok(export.exported)
 }
 
-/// What was exported before is evidence: a log that does not continue it goes elsewhere.
-async fn refuse_other_log(
+/// How many events the folder's own checkpoint covers. What was exported before is evidence: a log that
+/// does not continue it, or that is itself not what its newest head says, goes elsewhere.
+async fn covered_before(
     db: &mut PgConnection,
     folder: &LogFolder,
-    size: u64,
-) -> Result<(), Error> {
+    head: &Sealed,
+) -> Result<u64, Error> {
     if !folder.has(CHECKPOINT, None) {
-        return Ok(());
+        return Ok(0);
     }
     let before: Result<Checkpoint, _> =
         folder.note(CHECKPOINT).and_then(|note| note.text().parse());
     let before = before.map_err(projections::Error::from)?;
-    let tiles = tiles(db, Tile::edge(before.size)).await?;
-    let root = Edge::from_tiles(before.size, &tiles).map(|edge| edge.root());
-    let continues = before.size <= size && root == Ok(before.root);
-    if continues { Ok(()) } else { Err(Error::FolderOfOtherLog(before.size)) }
+    let other = Error::FolderOfOtherLog(before.size);
+    let Ok(now) = head.checkpoint() else { return Err(other) };
+    for it in [&before, &now] {
+        let tiles = tiles(&mut *db, Tile::edge(it.size)).await?;
+        let root = Edge::from_tiles(it.size, &tiles).map(|edge| edge.root());
+        if it.size > now.size || root != Ok(it.root) {
+            return Err(other);
+        }
+    }
+    Ok(before.size)
 }
 
 /// The tiles of a tree, level by level.
@@ -125,13 +133,17 @@ fn files(size: u64) -> u64 {
 
 struct Files<'a> {
     folder: &'a LogFolder,
+    /// What its own checkpoint covers is not written again. Whatever lies beyond may be of an export that
+    /// was broken off.
+    covered: u64,
     exported: Exported,
 }
 
 impl Files<'_> {
     async fn tile(&mut self, db: &mut PgConnection, wanted: Tile) -> Result<(), Error> {
         let path = wanted.path();
-        if self.folder.has(&path, Some(u64::from(wanted.width) * 32)) {
+        let bytes = u64::from(wanted.width) * 32;
+        if wanted.within(self.covered) && self.folder.has(&path, Some(bytes)) {
             return Ok(());
         }
         let Some(hashes) = tile(db, wanted).await? else {
@@ -146,7 +158,7 @@ impl Files<'_> {
 
     /// A bundle that lacks entries is not called a full one, so that it is fetched again.
     async fn bundle(&mut self, db: &mut PgConnection, wanted: Tile) -> Result<(), Error> {
-        if self.folder.has(&wanted.bundle_path(), None) {
+        if wanted.within(self.covered) && self.folder.has(&wanted.bundle_path(), None) {
             return Ok(());
         }
         let rows = events_of(db, wanted).await?;
@@ -171,7 +183,8 @@ impl Files<'_> {
             let heads = heads_after(&mut *db, after, PAGE).await?;
             for head in heads.iter().filter(|head| head.size <= newest.size) {
                 let name = format!("{CHECKPOINTS}/{}", head.size);
-                if head.size == newest.size || !self.folder.has(&name, None) {
+                let is_covered = head.size.unsigned_abs() <= self.covered;
+                if head.size == newest.size || !is_covered || !self.folder.has(&name, None) {
                     self.folder.write(&name, head.note.as_bytes())?;
                 }
             }

@@ -21,7 +21,7 @@ use crate::progress::Bar;
 use clap::Args;
 use domain::audit::Fault;
 use domain::audit::policy::Policy;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Says what a log proves: an exported folder, one entry, or that one checkpoint continues another.
 ///
@@ -83,8 +83,16 @@ impl Verify {
         let unused = match self.path.is_dir() {
             true if self.entry.is_some() => "--entry is for a tlog-proof, not for a folder",
             false if !self.checkpoint.is_empty() => "--checkpoint is for a folder",
+            true if self.checkpoint.iter().any(|kept| self.is_within(kept)) => {
+                "--checkpoint lies in the folder that is verified: name one that you kept elsewhere"
+            }
             _ => return Ok(()),
         };
         Err(Fault::Unreadable(unused.to_owned()))
+    }
+
+    fn is_within(&self, kept: &Path) -> bool {
+        let real = (kept.canonicalize(), self.path.canonicalize());
+        matches!(real, (Ok(kept), Ok(folder)) if kept.starts_with(&folder))
     }
 }

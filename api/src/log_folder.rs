@@ -13,7 +13,8 @@ use domain::audit::Fault;
 use domain::audit::note::Note;
 use domain::audit::tile::{FULL, Tile};
 use domain::log_entry::MAX_ENTRY;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -113,9 +114,29 @@ impl LogFolder {
         fs::create_dir_all(folder)?;
         let draft = folder.join(".new");
         let mut options = OpenOptions::new();
-        fs::remove_file(&draft).ok(); // of an export that was broken off
+        fs::remove_file(&draft).ok(); // of an export that was killed
         let file = options.write(true).create_new(true).mode(mode).open(&draft)?;
         Ok(Draft { file, from: draft, to: path })
+    }
+
+    /// Keeps all other exports out while the file is open; makes the folder where it is not there. `None`
+    /// when another one is at work.
+    pub fn lock(&self) -> io::Result<Option<File>> {
+        fs::create_dir_all(&self.0)?;
+        let folder = File::open(&self.0)?;
+        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(folder)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a file that may not be there.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the files with fewer of these entries or hashes than this one.
@@ -137,7 +158,7 @@ impl LogFolder {
     }
 }
 
-/// A file that is not there yet.
+/// A file that is not there yet, and never will be when it is dropped.
 #[derive(Debug)]
 pub struct Draft {
     /// What to write to.
@@ -149,7 +170,13 @@ pub struct Draft {
 impl Draft {
     /// Lets it be there.
     pub fn publish(self) -> io::Result<()> {
-        fs::rename(self.from, self.to)
+        fs::rename(&self.from, &self.to)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        fs::remove_file(&self.from).ok(); // it may hold personal data
     }
 }
 
@@ -177,7 +204,7 @@ pub fn read_entry(path: &Path) -> Result<Vec<u8>, Fault> {
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Fault> {
     let failed = |error: io::Error| Fault::Unreadable(format!("{}: {error}", path.display()));
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(failed(io::Error::new(
             ErrorKind::FileTooLarge,
@@ -187,6 +214,16 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
+/// Opens a file. Nothing else is, for who made the folder could let the reader of a pipe wait for ever.
+pub fn open(path: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, "no regular file"))
+}
+
 /// The same fault, with what it is about.
 pub fn about(what: impl std::fmt::Display, fault: Fault) -> Fault {
     match fault {
@@ -194,6 +231,9 @@ pub fn about(what: impl std::fmt::Display, fault: Fault) -> Fault {
         Fault::NotProved(reason) => Fault::NotProved(format!("{what}: {reason}")),
         Fault::WrongEntry { position, reason } => {
             Fault::WrongEntry { position, reason: format!("{what}: {reason}") }
+        }
+        Fault::Contradiction { position, reason } => {
+            Fault::Contradiction { position, reason: format!("{what}: {reason}") }
         }
     }
 }

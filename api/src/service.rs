@@ -101,10 +101,13 @@ pub enum Error {
     LogLacks(u64),
     /// An export from before is not overwritten with another log.
     #[error(
-        "the folder has a checkpoint of {0} events that the log in the database does not continue: export \
-         into another folder, and let `pms audit verify` hold it against this one (--checkpoint)"
+        "the folder has a checkpoint of {0} events that the log in the database does not continue, or its \
+         newest head is not that of its tiles: export into another folder, and let `pms audit verify` hold it against this one (--checkpoint)"
     )]
     FolderOfOtherLog(u64),
+    /// Two exports would write the same files.
+    #[error("another export writes into the folder")]
+    FolderInUse,
     /// A folder that was named on the command line.
     #[error("the folder cannot be written")]
     Folder(#[from] std::io::Error),

@@ -49,6 +49,14 @@ pub enum Fault {
         /// What is wrong with it.
         reason: String,
     },
+    /// Two events contradict each other, and nobody can tell by them alone which one is wrong.
+    #[error("position {position}, or one before it: {reason}")]
+    Contradiction {
+        /// The position of the later one, counted from 1.
+        position: u64,
+        /// What does not fit.
+        reason: String,
+    },
 }
 
 fn unreadable(message: impl Into<String>) -> Fault {

@@ -6,7 +6,7 @@ use domain::audit::bundle::{decode, encode};
 use domain::log_entry::StoredEvent;
 
 libfuzzer_sys::fuzz_target!(|bundle: &[u8]| {
-    let Ok(entries) = decode(bundle) else { return };
+    let Ok(entries) = decode(bundle).collect::<Result<Vec<_>, _>>() else { return };
     assert_eq!(encode(entries.iter().copied()).as_deref(), Ok(bundle));
     let mut auditor = Auditor::default();
     for entry in entries {

@@ -49,10 +49,10 @@ async fn an_auditor_fetches_the_whole_log_and_finds_every_event_under_the_signed
     let mut auditor = Auditor::default();
     for tile in tiles(0, checkpoint.size) {
         let bundle = audited.audits(&tile.bundle_path()).await.bytes();
-        let entries = decode(&bundle).unwrap();
+        let entries = decode(&bundle).collect::<Result<Vec<_>, _>>().unwrap();
         assert_eq!(entries.len(), usize::from(tile.width));
         for entry in entries {
-            auditor.add(entry).unwrap();
+            auditor.add(entry).judged.unwrap();
         }
     }
     assert_eq!((auditor.size(), auditor.root()), (checkpoint.size, checkpoint.root));

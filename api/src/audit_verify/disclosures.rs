@@ -1,8 +1,8 @@
 //! Disclosed personal data, held against the events that refer to it, while the log is read.
 
-use crate::log_folder::{DISCLOSED, LogFolder, about};
+use crate::log_folder::{DISCLOSED, LogFolder, about, open};
 use domain::audit::Fault;
-use domain::audit::disclosure::Disclosure;
+use domain::audit::disclosure::{Disclosure, commitments};
 use domain::log_entry::StoredEvent;
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,23 +10,34 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 
 /// No line is longer, in bytes.
 const MAX_LINE: u64 = 1 << 20;
+/// More streams with data that is not disclosed are only counted.
+const NAMED: usize = 5;
 
 /// What is disclosed, in the order of the log, and what was found about it.
 #[derive(Default)]
 pub struct Disclosures {
     lines: Option<BufReader<File>>,
     next: Option<Disclosure>,
+    /// What no erasure was told of yet, by stream.
+    kept: HashMap<String, Kept>,
     shown: u64,
-    /// What is not shown, by the stream that the log has to tell an erasure of: first position, number.
-    missing: HashMap<String, (u64, u64)>,
     erased: u64,
+}
+
+/// What a stream refers to since its last erasure.
+#[derive(Default)]
+struct Kept {
+    shown: u64,
+    missing: u64,
+    /// The first position that refers to something that is missing.
+    from: u64,
 }
 
 impl Disclosures {
     /// Those of a folder; none where it has no such file.
     pub fn of(folder: &LogFolder) -> Result<Self, Fault> {
         let mut disclosures = Self::default();
-        match File::open(folder.path(DISCLOSED)) {
+        match open(&folder.path(DISCLOSED)) {
             Ok(file) => disclosures.lines = Some(BufReader::new(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(Fault::Unreadable(format!("{DISCLOSED}: {error}"))),
@@ -35,36 +46,59 @@ impl Disclosures {
         Ok(disclosures)
     }
 
-    /// Holds what is disclosed for this event against it. After a fault nothing more is looked at.
-    pub fn event(&mut self, position: u64, entry: &[u8]) -> Result<(), Fault> {
-        let judged = self.judge(position, entry);
-        if judged.is_err() {
-            (self.lines, self.next) = (None, None);
-        }
-        judged.map_err(|fault| about(DISCLOSED, fault))
+    /// Holds what is disclosed for this event against it, whose form is sound. After a line that is wrong
+    /// nothing more is looked at.
+    pub fn event(&mut self, entry: &[u8]) -> Result<(), Fault> {
+        let (true, Ok(event)) = (self.lines.is_some(), StoredEvent::read(entry)) else {
+            return Ok(());
+        };
+        let refers = self.refers(&event).inspect_err(|_| *self = Self::default());
+        refers.and_then(|()| self.erases(&event)).map_err(|fault| about(DISCLOSED, fault))
     }
 
-    fn judge(&mut self, position: u64, entry: &[u8]) -> Result<(), Fault> {
+    /// Every reference has its line, or what it refers to is missing.
+    fn refers(&mut self, event: &StoredEvent<'_>) -> Result<(), Fault> {
+        let position = event.position.unsigned_abs();
+        let (mut shown, mut missing) = (0, commitments(event.payload));
         while let Some(disclosure) = self.next.take_if(|it| it.position <= position) {
-            let read = StoredEvent::read(entry);
-            let event = read.map_err(|reason| Fault::Unreadable(reason.to_owned()))?;
             if disclosure.position < position {
                 let reason = format!("position {} is out of order", disclosure.position);
                 return Err(Fault::Unreadable(reason));
             }
-            if disclosure.verify(&event)? {
-                self.shown += 1;
-            } else {
-                self.missing.entry(stream(&event)).or_insert((position, 0)).1 += 1;
+            if disclosure.verify(event)? {
+                shown += 1;
+                missing.retain(|(reference, _)| *reference != disclosure.reference.to_string());
             }
             self.advance()?;
         }
-        if !self.missing.is_empty() && tells_erasure(entry) {
-            let read = StoredEvent::read(entry);
-            let event = read.map_err(|reason| Fault::Unreadable(reason.to_owned()))?;
-            self.erased += self.missing.remove(&stream(&event)).map_or(0, |(_, count)| count);
+        if shown > 0 || !missing.is_empty() {
+            let kept = self.kept.entry(stream(event)).or_default();
+            if kept.missing == 0 {
+                kept.from = position;
+            }
+            kept.shown += shown;
+            kept.missing += missing.len() as u64;
+            self.shown += shown;
         }
         Ok(())
+    }
+
+    /// What was erased cannot be shown.
+    fn erases(&mut self, event: &StoredEvent<'_>) -> Result<(), Fault> {
+        if event.event_type != "personal_data_erased" {
+            return Ok(());
+        }
+        let kept = self.kept.remove(&stream(event)).unwrap_or_default();
+        self.erased += kept.missing;
+        if kept.shown == 0 {
+            return Ok(());
+        }
+        Err(Fault::NotProved(format!(
+            "{} data of {} are shown, although position {} tells that they were erased",
+            kept.shown,
+            stream(event),
+            event.position
+        )))
     }
 
     fn advance(&mut self) -> Result<(), Fault> {
@@ -78,17 +112,13 @@ impl Disclosures {
 
     /// What is proved, and what is not covered.
     pub fn told(&self) -> (Option<String>, Vec<String>) {
-        let mut not_covered: Vec<String> = self
-            .missing
-            .iter()
-            .map(|(stream, (position, count))| {
-                format!(
-                    "{count} data of {stream}, from position {position} on, are not disclosed although \
-                     the log tells of no erasure"
-                )
-            })
-            .collect();
-        not_covered.sort_unstable();
+        let mut missing: Vec<_> = self.kept.iter().filter(|(_, kept)| kept.missing > 0).collect();
+        missing.sort_unstable_by_key(|(_, kept)| kept.from);
+        let mut not_covered: Vec<String> = missing.iter().take(NAMED).map(not_shown).collect();
+        if missing.len() > NAMED {
+            let more = missing.len() - NAMED;
+            not_covered.push(format!("and data of {more} more"));
+        }
         if let Some(next) = &self.next {
             not_covered.push(format!("what is disclosed from position {} on", next.position));
         }
@@ -101,11 +131,14 @@ impl Disclosures {
     }
 }
 
-fn stream(event: &StoredEvent<'_>) -> String {
-    format!("{}/{}", event.aggregate_type, event.aggregate_id)
+fn not_shown((stream, kept): &(&String, &Kept)) -> String {
+    let Kept { missing, from, .. } = kept;
+    format!(
+        "{missing} data of {stream}, from position {from} on, are not disclosed although the log tells of no \
+         erasure"
+    )
 }
 
-/// Looks at the line with the type, without reading the rest.
-fn tells_erasure(entry: &[u8]) -> bool {
-    entry.split(|byte| *byte == b'\n').nth(5) == Some(b"personal_data_erased")
+fn stream(event: &StoredEvent<'_>) -> String {
+    format!("{}/{}", event.aggregate_type, event.aggregate_id)
 }

@@ -52,8 +52,14 @@ impl<'a> EarlierHeads<'a> {
         Ok(())
     }
 
-    /// Tells what was found.
-    pub fn end(&self, report: &mut Report) {
+    /// Tells what was found, of a log that was verified up to `target`.
+    pub fn end(&self, target: u64, report: &mut Report) {
+        if let Some(size) = self.left.first().filter(|size| **size > target) {
+            report.not_covered.push(format!(
+                "{CHECKPOINTS}/{size} covers more than was verified: the export was broken off, or the log \
+                 was cut"
+            ));
+        }
         if self.met > 0 {
             report.proved.push(format!("{} earlier checkpoints are of the same log", self.met));
         }

@@ -28,7 +28,8 @@ fn in_words(event: &StoredEvent<'_>) -> String {
     let StoredEvent { position, aggregate_type, aggregate_id, sequence, event_type, .. } = event;
     let at = event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let metadata: Value = serde_json::from_str(event.metadata).unwrap_or_default();
-    let actor = metadata["actor"].as_str().unwrap_or("nobody that it names");
+    let actor = metadata["actor"].as_str();
+    let actor = actor.map_or("nobody that it names".to_owned(), |actor| format!("{actor:?}"));
     format!(
         "position {position}, {at}: {event_type}, event {sequence} of {aggregate_type}/{aggregate_id}, \
          by {actor}"

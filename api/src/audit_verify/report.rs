@@ -39,10 +39,13 @@ impl Report {
         }
     }
 
-    /// Notes a fault. A wrong entry is in every case a wrong position.
+    /// Notes a fault. A wrong entry is in every case a wrong position; one that contradicts those before
+    /// it may be right, and one of them wrong.
     pub(super) fn fault(&mut self, fault: Fault) {
-        if let Fault::WrongEntry { position, .. } = fault {
-            self.wrong_within(position..=position);
+        match fault {
+            Fault::WrongEntry { position, .. } => self.wrong_within(position..=position),
+            Fault::Contradiction { position, .. } => self.wrong_within(1..=position),
+            Fault::Unreadable(_) | Fault::NotProved(_) => {}
         }
         self.faults.push(fault);
     }
@@ -94,9 +97,10 @@ impl fmt::Display for Report {
     }
 }
 
-/// What comes from files must not draw on the terminal.
+/// What comes from files must not draw on the terminal, nor begin a line of the report.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect::<String>().replace('\n', "\n             ")
 }
 
 #[cfg(test)]
@@ -136,9 +140,22 @@ mod tests {
     }
 
     #[test]
+    fn of_what_contradicts_each_other_no_innocent_one_is_named() {
+        let contradiction = || Fault::Contradiction { position: 12, reason: "no".to_owned() };
+        assert_eq!(Report::from(contradiction()).first_wrong, Some(1..=12));
+        let mut report = Report::default();
+        report.wrong_within(6..=12); // the first five are covered
+        report.fault(contradiction());
+        assert_eq!(report.first_wrong, Some(6..=12));
+    }
+
+    #[test]
     fn nothing_draws_on_the_terminal() {
         let proved = vec!["by \u{1b}[2Jmallory".to_owned()];
         let report = Report { proved, ..Report::default() };
         assert_eq!(report.to_string(), "proved       by \u{fffd}[2Jmallory\nPROVED");
+        let report = Report::from(Fault::NotProved("one\nproved       two".to_owned()));
+        let lines = "NOT PROVED   one\n             proved       two\nNOT PROVED";
+        assert_eq!(report.to_string(), lines);
     }
 }

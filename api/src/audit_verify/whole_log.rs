@@ -8,7 +8,7 @@ use super::heads::{Head, heads};
 use super::tile_check::TileCheck;
 use crate::log_folder::LogFolder;
 use domain::audit::Fault;
-use domain::audit::auditor::Auditor;
+use domain::audit::auditor::{Added, Auditor};
 use domain::audit::bundle;
 use domain::audit::policy::Policy;
 use domain::audit::tile::Tile;
@@ -18,6 +18,8 @@ use std::path::PathBuf;
 struct WholeLog<'a> {
     folder: &'a LogFolder,
     auditor: Auditor,
+    /// How many entries nothing is wrong with, looked at by themselves.
+    sound: u64,
     /// In the order of their sizes; the first ones are behind already.
     heads: Vec<Head>,
     behind: usize,
@@ -58,6 +60,7 @@ impl<'a> WholeLog<'a> {
         Self {
             folder,
             auditor: Auditor::default(),
+            sound: 0,
             heads,
             behind: 0,
             kept: 0,
@@ -74,20 +77,22 @@ impl<'a> WholeLog<'a> {
         for index in 0.. {
             let Some(tile) = Tile::at(0, index, target) else { break };
             let Some((file, bytes)) = self.folder.bundle(index)? else { break };
-            let first = index * 256 + 1;
-            let wrong = |position, reason| Fault::WrongEntry { position, reason };
-            let entries = bundle::decode(&bytes);
-            let entries =
-                entries.map_err(|it| wrong(first, format!("{}: {it}", file.bundle_path())))?;
-            for entry in entries.iter().take(tile.width.into()) {
-                self.take(entry)?;
+            let wrong = |position: u64, reason: String| {
+                let reason = format!("{}: {reason}", file.bundle_path());
+                Fault::WrongEntry { position, reason }
+            };
+            let mut entries = bundle::decode(&bytes);
+            for entry in entries.by_ref().take(tile.width.into()) {
+                let position = self.auditor.size() + 1;
+                self.take(entry.map_err(|it| wrong(position, it.to_string()))?)?;
             }
-            if entries.len() > file.width.into() {
-                let reason = format!("{} holds more entries than it may", file.bundle_path());
-                return Err(wrong(first + u64::from(file.width), reason));
+            let taken = self.auditor.size() - index * 256;
+            if taken + entries.count() as u64 > file.width.into() {
+                let first_too_many = index * 256 + u64::from(file.width) + 1;
+                return Err(wrong(first_too_many, "more entries than it may hold".to_owned()));
             }
             show(self.auditor.size(), target);
-            if entries.len() < tile.width.into() {
+            if taken < tile.width.into() {
                 break;
             }
         }
@@ -101,10 +106,16 @@ impl<'a> WholeLog<'a> {
     }
 
     fn take(&mut self, entry: &[u8]) -> Result<(), Fault> {
-        for (tile, hashes) in self.auditor.add(entry)? {
+        let Added { filled, judged } = self.auditor.add(entry);
+        for (tile, hashes) in filled {
             self.compare(tile, &hashes);
         }
-        if let Err(fault) = self.disclosures.event(self.auditor.size(), entry) {
+        if let Err(Fault::Contradiction { position, .. }) = judged {
+            self.report.wrong_within(self.kept + 1..=position);
+        }
+        judged?;
+        self.sound += 1;
+        if let Err(fault) = self.disclosures.event(entry) {
             self.report.fault(fault);
         }
         self.meet();
@@ -131,8 +142,11 @@ impl<'a> WholeLog<'a> {
     fn meet_head(&mut self, Head { found, believed, kept }: &Head) {
         let size = believed.checkpoint.size;
         if self.auditor.root() == believed.checkpoint.root {
-            let text = format!("positions 1 to {size} are what {found} covers: {believed}");
-            self.report.proved.push(text);
+            self.report.proved.push(if size == 0 {
+                format!("{found} is of the empty log: {believed}")
+            } else {
+                format!("positions 1 to {size} are what {found} covers: {believed}")
+            });
             if *kept {
                 self.kept = size;
             }
@@ -153,14 +167,15 @@ impl<'a> WholeLog<'a> {
     }
 
     fn tell(&mut self, target: u64) {
-        let Self { report, auditor, .. } = self;
-        let size = auditor.size();
-        report.proved.push(format!(
-            "{size} entries are events in their one form, each the next of the log and of its stream, \
-             none older than the one before"
-        ));
+        let Self { report, sound, .. } = self;
+        if *sound > 0 {
+            report.proved.push(format!(
+                "{sound} entries are events in their one form, each the next of the log and of its \
+                 stream, none older than the one before"
+            ));
+        }
         self.tiles.iter().for_each(|tiles| tiles.end(report));
-        self.earlier.end(report);
+        self.earlier.end(target, report);
         let (proved, not_covered) = self.disclosures.told();
         report.proved.extend(proved);
         report.not_covered.extend(not_covered);

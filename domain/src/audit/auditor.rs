@@ -22,33 +22,45 @@ pub struct Auditor {
     last: Option<DateTime<Utc>>,
 }
 
+/// What became of an entry.
+#[derive(Debug)]
+pub struct Added {
+    /// The tiles that it has filled.
+    pub filled: Vec<(Tile, Vec<u8>)>,
+    /// What is wrong with it.
+    pub judged: Result<(), Fault>,
+}
+
 impl Auditor {
-    /// Takes the next entry. It must be an event in its one form, at the next position, the next of
-    /// its stream, and not older than the one before; an entry that is not leaves everything as it
-    /// was.
+    /// Takes the next entry, whatever it is. It must be an event in its one form, at the next
+    /// position, the next of its stream, and not older than the one before: after one that is not,
+    /// nothing is known of those that follow.
     ///
-    /// Gives the tiles that it has filled. Whoever has tiles that a checkpoint covers
-    /// ([`super::tile::Tiles::authenticate`]) compares them with [`Tile::first_difference`]: that
-    /// an entry is well-formed does not prove that it has always been the same.
-    pub fn add(&mut self, entry: &[u8]) -> Result<Vec<(Tile, Vec<u8>)>, Fault> {
-        let position = self.edge.size() + 1;
-        let (stream, event) =
-            self.judge(position, entry).map_err(|reason| Fault::WrongEntry { position, reason })?;
-        self.streams.insert(stream, event.sequence);
-        self.last = Some(event.recorded_at);
-        Ok(self.edge.push(leaf_hash(entry)))
+    /// Whoever has tiles that a checkpoint covers ([`super::tile::Tiles::authenticate`]) compares
+    /// them with those of the entries ([`Tile::first_difference`]): that an entry is well-formed
+    /// does not prove that it has always been the same, and of two that contradict each other the
+    /// tiles tell which one has not.
+    pub fn add(&mut self, entry: &[u8]) -> Added {
+        let judged = self.judge(self.edge.size() + 1, entry);
+        Added { filled: self.edge.push(leaf_hash(entry)), judged }
     }
 
-    fn judge<'a>(
-        &self,
-        position: u64,
-        entry: &'a [u8],
-    ) -> Result<([u8; 16], StoredEvent<'a>), String> {
-        let event = StoredEvent::read(entry)?;
+    fn judge(&mut self, position: u64, entry: &[u8]) -> Result<(), Fault> {
+        let wrong = |reason| Fault::WrongEntry { position, reason };
+        let event = StoredEvent::read(entry).map_err(|reason| wrong(reason.to_owned()))?;
         if u64::try_from(event.position) != Ok(position) {
-            return Err(format!("the event says that its position is {}", event.position));
+            return Err(wrong(format!("the event says that its position is {}", event.position)));
         }
         let stream = stream_of(&event);
+        self.continues(stream, &event)
+            .map_err(|reason| Fault::Contradiction { position, reason })?;
+        self.streams.insert(stream, event.sequence);
+        self.last = Some(event.recorded_at);
+        Ok(())
+    }
+
+    /// Whether the event can follow those before it.
+    fn continues(&self, stream: [u8; 16], event: &StoredEvent<'_>) -> Result<(), String> {
         let next = self.streams.get(&stream).copied().unwrap_or_default() + 1;
         if event.sequence != next {
             let stream = format!("{}/{}", event.aggregate_type, event.aggregate_id);
@@ -60,7 +72,7 @@ impl Auditor {
                 "recorded at {:?}, before the event ahead of it at {last:?}",
                 event.recorded_at
             )),
-            _ => Ok((stream, event)),
+            _ => Ok(()),
         }
     }
 
@@ -116,7 +128,10 @@ mod tests {
     /// The first fault in these entries.
     fn fault(entries: &[String]) -> Option<String> {
         let mut auditor = Auditor::default();
-        entries.iter().find_map(|entry| auditor.add(entry.as_bytes()).err()).map(|f| f.to_string())
+        entries
+            .iter()
+            .find_map(|entry| auditor.add(entry.as_bytes()).judged.err())
+            .map(|f| f.to_string())
     }
 
     #[test]
@@ -125,7 +140,8 @@ mod tests {
         let hashes: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry.as_bytes())).collect();
         assert_eq!(auditor.root(), root(&[]));
         for (entry, size) in entries.iter().zip(1..) {
-            let full = auditor.add(entry.as_bytes()).unwrap();
+            let Added { filled: full, judged } = auditor.add(entry.as_bytes());
+            judged.unwrap();
             let tiles = edge.append([hashes[size - 1]]);
             assert!(full.iter().all(|tile| tiles.contains(tile)));
             assert_eq!(auditor.size(), size as u64);
@@ -163,10 +179,12 @@ mod tests {
     fn a_stream_with_a_gap_is_named() {
         let mut entries = log(9);
         entries[6] = event(7, "bold", 4).entry();
-        let expected = "position 7: event 4 of \"partner/bold\", of which 3 is the next";
+        let expected =
+            "position 7, or one before it: event 4 of \"partner/bold\", of which 3 is the next";
         assert_eq!(fault(&entries), Some(expected.to_owned()));
         entries[6] = event(7, "dove", 0).entry();
-        let expected = "position 7: event 0 of \"partner/dove\", of which 1 is the next";
+        let expected =
+            "position 7, or one before it: event 0 of \"partner/dove\", of which 1 is the next";
         assert_eq!(fault(&entries), Some(expected.to_owned()));
     }
 
@@ -175,19 +193,22 @@ mod tests {
         let mut entries = log(2);
         let early = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
         entries[1] = StoredEvent { recorded_at: early, ..event(2, "core", 1) }.entry();
-        let expected = "position 2: recorded at 2026-11-18T11:06:40Z, before the event ahead of it \
-                        at 2026-11-18T11:06:41.000005Z";
+        let expected = "position 2, or one before it: recorded at 2026-11-18T11:06:40Z, before the \
+                        event ahead of it at 2026-11-18T11:06:41.000005Z";
         assert_eq!(fault(&entries), Some(expected.to_owned()));
     }
 
+    /// Two contradict each other, and the tiles tell which of them was not there.
     #[test]
-    fn what_is_wrong_is_not_taken() {
-        let (entries, mut auditor) = (log(3), Auditor::default());
-        auditor.add(entries[0].as_bytes()).unwrap();
-        let root = auditor.root();
-        assert!(auditor.add(entries[2].as_bytes()).is_err());
-        assert_eq!((auditor.size(), auditor.root()), (1, root));
-        assert!(auditor.add(entries[1].as_bytes()).is_ok());
+    fn what_is_wrong_is_in_the_tiles_too() {
+        let (mut entries, mut auditor) = (log(3), Auditor::default());
+        let late = DateTime::from_timestamp(1_795_009_000, 0).unwrap();
+        let kept = entries.iter().map(|entry| leaf_hash(entry.as_bytes())).collect::<Vec<_>>();
+        entries[1] = StoredEvent { recorded_at: late, ..event(2, "core", 1) }.entry();
+        let judged = entries.iter().map(|entry| auditor.add(entry.as_bytes()).judged.is_ok());
+        assert_eq!(judged.collect::<Vec<_>>(), [true, true, false]);
+        let [(tile, hashes)] = auditor.partial_tiles().try_into().unwrap();
+        assert_eq!(tile.first_difference(&hashes, kept.as_flattened()), Some(2));
     }
 
     /// A change that leaves ten sound lines shows in the tiles, and nowhere else.
@@ -201,7 +222,7 @@ mod tests {
             *entry = entry.replace("Größe", "Grösse");
             let mut auditor = Auditor::default();
             let mut tiles: Vec<(Tile, Vec<u8>)> =
-                entries.iter().flat_map(|entry| auditor.add(entry.as_bytes()).unwrap()).collect();
+                entries.iter().flat_map(|entry| auditor.add(entry.as_bytes()).filled).collect();
             assert_ne!(auditor.root(), sealed.root());
             tiles.extend(auditor.partial_tiles());
             let differ = tiles.iter().zip(&kept).find_map(|((tile, ours), (same, theirs))| {

@@ -15,16 +15,16 @@ pub fn encode<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>
     Ok(bundle)
 }
 
-/// The entries of a bundle, all of it.
-pub fn decode(mut bundle: &[u8]) -> Result<Vec<&[u8]>, Fault> {
-    let mut entries = Vec::new();
-    while !bundle.is_empty() {
-        let (entry, rest) =
-            split(bundle).ok_or_else(|| unreadable("the bundle ends within an entry"))?;
-        entries.push(entry);
-        bundle = rest;
-    }
-    Ok(entries)
+/// The entries of a bundle, all of it. Where it ends within one, that is the last, and an error.
+pub fn decode(mut bundle: &[u8]) -> impl Iterator<Item = Result<&[u8], Fault>> {
+    std::iter::from_fn(move || {
+        if bundle.is_empty() {
+            return None;
+        }
+        let whole = split(bundle);
+        bundle = whole.map(|(_, rest)| rest).unwrap_or_default();
+        Some(whole.map(|(entry, _)| entry).ok_or_else(|| unreadable("the bundle ends within it")))
+    })
 }
 
 fn split(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -48,21 +48,23 @@ mod tests {
         let bundle = encode([b"one".as_slice(), b"", b"three"]).unwrap();
         assert_eq!(bundle, b"\x00\x03one\x00\x00\x00\x05three");
         for (at, entries) in [(0, 0), (5, 1), (7, 2), (14, 3)] {
-            assert_eq!(decode(&bundle[..at]).unwrap().len(), entries);
+            assert_eq!(decode(&bundle[..at]).filter(Result::is_ok).count(), entries);
+            assert!(decode(&bundle[..at]).all(|entry| entry.is_ok()));
         }
-        for at in [1, 2, 4, 6, 8, 13] {
-            assert!(decode(&bundle[..at]).is_err(), "{at}");
+        for (at, whole) in [(1, 0), (2, 0), (4, 0), (6, 1), (8, 2), (13, 2)] {
+            let entries: Vec<_> = decode(&bundle[..at]).map(|entry| entry.is_ok()).collect();
+            assert_eq!(entries, [vec![true; whole], vec![false]].concat(), "{at}");
         }
     }
 
     proptest! {
         #[test]
         fn what_is_read_is_written_as_it_was(bundle: Vec<u8>, entries: Vec<Vec<u8>>) {
-            if let Ok(entries) = decode(&bundle) {
+            if let Ok(entries) = decode(&bundle).collect::<Result<Vec<_>, _>>() {
                 prop_assert_eq!(encode(entries).unwrap(), bundle);
             }
             let bundle = encode(entries.iter().map(Vec::as_slice)).unwrap();
-            prop_assert_eq!(decode(&bundle).unwrap(), entries);
+            prop_assert_eq!(decode(&bundle).collect::<Result<Vec<_>, _>>().unwrap(), entries);
         }
     }
 }

@@ -47,16 +47,24 @@ impl Disclosure {
         Self { position, reference, salt: None, data: None, erased }
     }
 
-    /// Whether data is shown; then it is what this event, at the same position, was committed to.
+    /// Whether data is shown; then it is what this event, at the same position, was committed to. Data
+    /// that is gone is such that the event refers to it.
     pub fn verify(&self, event: &StoredEvent<'_>) -> Result<bool, Fault> {
-        let (Some(salt), Some(data)) = (&self.salt, &self.data) else { return Ok(false) };
-        let salt = hash_from_base64(salt)
-            .ok_or_else(|| unreadable(format!("position {}: the salt is none", self.position)))?;
+        let form = |reason| Err(unreadable(format!("position {}: {reason}", self.position)));
         let wrong = |reason| Err(not_proved(format!("position {}: {reason}", self.position)));
-        match commitment_in(event.payload, &self.reference.to_string()) {
-            Some(it) if it == commitment(&salt, data.as_bytes()) => Ok(true),
-            Some(_) => wrong("the disclosed data is not what the event was committed to"),
-            None => wrong("the event does not refer to the disclosed data"),
+        let reference = self.reference.to_string();
+        let mut commitments = commitments(event.payload).into_iter();
+        let Some((_, committed)) = commitments.find(|(it, _)| *it == reference) else {
+            return wrong("the event does not refer to the disclosed data");
+        };
+        match (&self.salt, &self.data) {
+            (Some(salt), Some(data)) if !self.erased => match hash_from_base64(salt) {
+                None => form("the salt is none"),
+                Some(salt) if committed == commitment(&salt, data.as_bytes()) => Ok(true),
+                Some(_) => wrong("the disclosed data is not what the event was committed to"),
+            },
+            (None, None) => Ok(false),
+            _ => form("the data has no salt, the salt no data, or both are called erased"),
         }
     }
 }
@@ -66,20 +74,26 @@ pub fn commitment(salt: &[u8; 32], data: &[u8]) -> String {
     base64(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), data).as_ref())
 }
 
-/// The commitment beside this reference, wherever in the payload it stands.
-fn commitment_in(payload: &str, reference: &str) -> Option<String> {
-    let mut parts = vec![serde_json::from_str(payload).ok()?];
+/// The references to personal data that the payload of an event holds, wherever they stand in it, each
+/// with the commitment beside it.
+pub fn commitments(payload: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    if !payload.contains("\"commitment\"") {
+        return found; // nearly all of them, without reading them as JSON
+    }
+    let mut parts: Vec<Value> = serde_json::from_str(payload).into_iter().collect();
     while let Some(part) = parts.pop() {
         match part {
-            Value::Object(it) if it.get("reference").is_some_and(|it| it == reference) => {
-                return Some(it.get("commitment")?.as_str()?.to_owned());
+            Value::Object(it) => {
+                let text = |key| it.get(key).and_then(Value::as_str).map(str::to_owned);
+                found.extend(text("reference").zip(text("commitment")));
+                parts.extend(it.into_iter().map(|(_, value)| value));
             }
-            Value::Object(it) => parts.extend(it.into_iter().map(|(_, value)| value)),
             Value::Array(it) => parts.extend(it),
             _ => {}
         }
     }
-    None
+    found
 }
 
 impl fmt::Display for Disclosure {
@@ -138,14 +152,24 @@ mod tests {
         let other = Disclosure { reference: Uuid::from_u128(2), ..disclosure() };
         let changed = Disclosure { data: Some(DATA.replace("123", "124")), ..disclosure() };
         let salted = Disclosure::of(7, Uuid::nil(), &[4; 32], DATA.to_owned());
+        let gone = Disclosure::gone(7, Uuid::from_u128(2), true);
+        let unsalted = Disclosure { salt: None, ..disclosure() };
+        let bare = Disclosure { data: None, ..disclosure() };
+        let erased = Disclosure { erased: true, ..disclosure() };
+        let half = "position 7: the data has no salt, the salt no data, or both are called erased";
         for (wrong, reason) in [
             (other, "position 7: the event does not refer to the disclosed data"),
+            (gone, "position 7: the event does not refer to the disclosed data"),
+            (unsalted, half),
+            (bare, half),
+            (erased, half),
             (changed, "position 7: the disclosed data is not what the event was committed to"),
             (salted, "position 7: the disclosed data is not what the event was committed to"),
         ] {
             assert_eq!(verified(&wrong, &payload()).unwrap_err().to_string(), reason);
         }
         assert!(verified(&disclosure(), "no JSON").is_err());
+        assert!(verified(&disclosure(), "\"commitment\" in no JSON").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Sealed, heads_after, newest, tile};
 use crate::Result;
 use crate::log::{LogRow, after};
 use domain::audit::Fault;
-use domain::audit::auditor::Auditor;
+use domain::audit::auditor::{Added, Auditor};
 use domain::audit::tile::Tile;
 use sqlx::PgConnection;
 use std::collections::VecDeque;
@@ -65,10 +65,13 @@ impl Reader<'_> {
     }
 
     async fn read(&mut self, row: &LogRow) -> Result<Option<Change>> {
-        let full = match self.auditor.add(row.stored().entry().as_bytes()) {
-            Ok(full) => full,
-            Err(fault) => return self.or_before(wrong_entry(self.auditor.size() + 1, fault)).await,
-        };
+        let Added { filled: full, judged } = self.auditor.add(row.stored().entry().as_bytes());
+        if let Err(fault) = judged {
+            let change = wrong_entry(self.auditor.size(), fault);
+            let tiles = [full, self.auditor.partial_tiles()].concat();
+            let before = self.changed_tile(tiles).await?;
+            return Ok(before.filter(|it| it.position < change.position).or(Some(change)));
+        }
         if let Some(change) = self.changed_tile(full).await? {
             return Ok(Some(change));
         }
@@ -112,7 +115,9 @@ impl Reader<'_> {
 
 fn wrong_entry(position: u64, fault: Fault) -> Change {
     match fault {
-        Fault::WrongEntry { position, reason } => Change { position, reason },
+        Fault::WrongEntry { position, reason } | Fault::Contradiction { position, reason } => {
+            Change { position, reason }
+        }
         other => Change { position, reason: other.to_string() },
     }
 }

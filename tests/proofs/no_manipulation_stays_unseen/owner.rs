@@ -19,6 +19,9 @@ const COLUMNS: [&str; 9] = [
     "recorded_at",
 ];
 
+/// No log of a test reaches this position.
+const FAR: i64 = 1_000_000;
+
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Deed {
@@ -34,14 +37,18 @@ pub enum Deed {
     Insert { position: i64 },
     /// Nothing is left after this position.
     Truncate { after: i64 },
-    /// An event was changed, and the whole tree made and signed anew.
-    Rewrite { from: i64 },
+    /// A bit of one column was changed, and the whole tree made and signed anew.
+    Rewrite { column: &'static str, from: i64 },
+    /// An event was deleted, all later ones moved, and the whole tree made and signed anew.
+    RewriteWithout { position: i64 },
+    /// The same with a forged event in its place.
+    RewriteWith { position: i64 },
     /// Nothing is left after this position, and the tree says so under a signature.
     TruncateAndSeal { after: i64 },
     /// A bit of a tile was changed.
     EditTile,
-    /// The newest head was replaced by something that is wrong in itself.
-    ForgeHead(Forgery),
+    /// The head of this size was replaced by something that is wrong in itself.
+    ForgeHead { size: i64, how: Forgery },
     /// The newest heads were deleted, those of this size and less are left.
     RollBack { size: i64 },
 }
@@ -62,12 +69,23 @@ pub enum Forgery {
 impl Deed {
     /// Whether what is sealed is itself wrong, whatever became of the events.
     pub fn spoils_seals(self) -> bool {
-        matches!(self, Self::EditTile | Self::ForgeHead(_))
+        matches!(self, Self::EditTile | Self::ForgeHead { .. })
     }
 
     /// Whether everything fits together that lies in the database afterwards.
     pub fn is_consistent(self) -> bool {
-        matches!(self, Self::Rewrite { .. } | Self::TruncateAndSeal { .. } | Self::RollBack { .. })
+        matches!(
+            self,
+            Self::Rewrite { column: "payload" | "metadata", .. }
+                | Self::RewriteWith { .. }
+                | Self::TruncateAndSeal { .. }
+                | Self::RollBack { .. }
+        )
+    }
+
+    /// Whether what is sealed is made of the events, which may contradict each other.
+    pub fn is_resealed(self) -> bool {
+        matches!(self, Self::Rewrite { .. } | Self::RewriteWithout { .. })
     }
 }
 
@@ -87,12 +105,15 @@ impl Owner {
         Self { rng: Rng::with_seed(seed), heads: heads.to_vec(), size, key }
     }
 
-    /// Does something that PostgreSQL accepts, in a transaction of the caller.
-    pub async fn acts(&mut self, db: &mut PgConnection) -> Deed {
+    /// Does something that PostgreSQL accepts, in a transaction of the caller: with each number another
+    /// kind of deed, so that none of them stays out.
+    pub async fn acts(&mut self, db: &mut PgConnection, number: usize) -> Deed {
         db.execute("alter table events disable trigger all").await.unwrap();
         loop {
             let mut attempt = db.begin().await.unwrap();
-            let deed = self.draw();
+            let mut deeds = self.deeds();
+            let kind = number % deeds.len();
+            let deed = deeds.swap_remove(kind);
             if self.does(&mut attempt, deed).await.is_ok() {
                 attempt.commit().await.unwrap();
                 return deed;
@@ -100,25 +121,28 @@ impl Owner {
         }
     }
 
-    fn draw(&mut self) -> Deed {
-        let position = self.rng.i64(1..=self.size);
-        match self.rng.u8(0..20) {
-            0..6 => Deed::Flip { column: self.rng.choice(COLUMNS).unwrap(), position },
-            6 => Deed::FlipWithLeaf { position },
-            7..9 => Deed::Delete { position, count: self.rng.i64(1..4) },
-            9..11 => Deed::Swap { one: position, other: self.rng.i64(1..=self.size) },
-            11..13 => Deed::Insert { position },
-            13 => Deed::Truncate { after: position - 1 },
-            14..16 => Deed::Rewrite { from: position },
-            16 => Deed::TruncateAndSeal { after: position },
-            17 => Deed::EditTile,
-            18 => Deed::ForgeHead(
-                self.rng
-                    .choice([Forgery::Bit, Forgery::Root, Forgery::Key, Forgery::Size])
-                    .unwrap(),
-            ),
-            _ => Deed::RollBack { size: self.rng.choice(self.heads.clone()).unwrap() },
-        }
+    /// One deed of every kind, column and forgery, each somewhere.
+    fn deeds(&mut self) -> Vec<Deed> {
+        let (position, other) = (self.rng.i64(1..=self.size), self.rng.i64(1..=self.size));
+        let size = self.rng.choice(self.heads.clone()).unwrap();
+        let flips = COLUMNS.map(|column| Deed::Flip { column, position });
+        let sealed = COLUMNS.into_iter().filter(|column| *column != "position"); // none twice
+        let rewrites = sealed.map(|column| Deed::Rewrite { column, from: position });
+        let forgeries = [Forgery::Bit, Forgery::Root, Forgery::Key, Forgery::Size];
+        let forged = forgeries.map(|how| Deed::ForgeHead { size, how });
+        let others = [
+            Deed::FlipWithLeaf { position },
+            Deed::Delete { position, count: self.rng.i64(1..4) },
+            Deed::Swap { one: position, other },
+            Deed::Insert { position },
+            Deed::Truncate { after: position - 1 },
+            Deed::RewriteWithout { position },
+            Deed::RewriteWith { position },
+            Deed::TruncateAndSeal { after: position },
+            Deed::EditTile,
+            Deed::RollBack { size },
+        ];
+        flips.into_iter().chain(rewrites).chain(forged).chain(others).collect()
     }
 
     /// An error stands for what PostgreSQL refuses, or what would change nothing.
@@ -142,16 +166,26 @@ impl Owner {
             }
             Deed::Insert { position } => inserts(db, position).await?,
             Deed::Truncate { after } => truncates(db, after).await?,
-            Deed::Rewrite { from } => {
-                self.flips(db, "payload", from).await?;
+            Deed::Rewrite { column, from } => {
+                self.flips(db, column, from).await?;
                 self.seals(db, self.size).await
+            }
+            Deed::RewriteWithout { position } => {
+                let sql = "delete from events where position = $1";
+                rows(db, sqlx::query(sql).bind(position)).await?;
+                moves(db, position + 1, -1).await?;
+                self.seals(db, self.size - 1).await
+            }
+            Deed::RewriteWith { position } => {
+                inserts(db, position).await?;
+                self.seals(db, self.size + 1).await
             }
             Deed::TruncateAndSeal { after } => {
                 truncates(db, after).await?;
                 self.seals(db, after).await
             }
             Deed::EditTile => self.edits_tile(db).await?,
-            Deed::ForgeHead(forgery) => self.forges(db, forgery).await?,
+            Deed::ForgeHead { size, how } => self.forges(db, size, how).await?,
             Deed::RollBack { size } => {
                 rows(db, sqlx::query("delete from log_checkpoints where size > $1").bind(size))
                     .await?
@@ -220,9 +254,14 @@ impl Owner {
         rows(db, sqlx::query(sql).bind(level).bind(index).bind(hashes)).await
     }
 
-    async fn forges(&mut self, db: &mut PgConnection, how: Forgery) -> Result<u64, sqlx::Error> {
-        let sql = "select size, note from log_checkpoints order by size desc limit 1";
-        let (size, note): (i64, String) = sqlx::query_as(sql).fetch_one(&mut *db).await?;
+    async fn forges(
+        &mut self,
+        db: &mut PgConnection,
+        size: i64,
+        how: Forgery,
+    ) -> Result<u64, sqlx::Error> {
+        let sql = "select note from log_checkpoints where size = $1";
+        let note: String = sqlx::query_scalar(sql).bind(size).fetch_one(&mut *db).await?;
         let text = note.split_once("\n\n").unwrap().0;
         let head: Checkpoint = format!("{text}\n").parse().unwrap();
         let at = ::commands::now();
@@ -251,15 +290,19 @@ impl Owner {
 }
 
 async fn inserts(db: &mut PgConnection, position: i64) -> Result<u64, sqlx::Error> {
-    for sql in [
-        "update events set position = position + 1000000 where position >= $1",
-        "insert into events select aggregate_type, aggregate_id || '-forged', 1, event_type, \
-           event_version, payload, metadata, $1, recorded_at from events where position = $1 + 1000000",
-    ] {
-        rows(db, sqlx::query(sql).bind(position)).await?;
+    moves(db, position, 1).await?;
+    let sql = "insert into events select aggregate_type, aggregate_id || '-forged', 1, event_type, \
+               event_version, payload, metadata, $1, recorded_at from events where position = $1 + 1";
+    rows(db, sqlx::query(sql).bind(position)).await
+}
+
+/// Moves all events from a position on, by way of places that are free.
+async fn moves(db: &mut PgConnection, from: i64, by: i64) -> Result<(), sqlx::Error> {
+    let sql = "update events set position = position + $2 where position >= $1";
+    for (from, by) in [(from, FAR), (FAR, by - FAR)] {
+        rows(db, sqlx::query(sql).bind(from).bind(by)).await?;
     }
-    let sql = "update events set position = position - 999999 where position > 1000000";
-    rows(db, sqlx::query(sql)).await
+    Ok(())
 }
 
 async fn truncates(db: &mut PgConnection, after: i64) -> Result<u64, sqlx::Error> {
