@@ -2,10 +2,12 @@
 
 use crate::support::actors::Market;
 use crate::support::http::{App, Caller};
+use api::transport::{Times, Transport};
 use domain::actor::Role;
 use domain::audit::tree::leaf_hash;
 use reqwest::Response;
 use serde_json::{Value, json};
+use std::time::Duration;
 use strum::IntoEnumIterator as _;
 
 async fn get(app: &App, who: &Caller<'_>, path: &str) -> Response {
@@ -36,6 +38,17 @@ async fn with_many_events(app: &App) -> Market {
         market.anything().await.unwrap();
     }
     market
+}
+
+/// More than the sockets between a node and a client hold. How many events there are then.
+async fn with_a_long_log(app: &App) -> usize {
+    let padding = "insert into events select 'consent', 'carla', n, 'given', '1.0', \
+        json '{\"type\":\"given\",\"text_version\":1}', json_build_object('actor', repeat('a', 4000), \
+          'roles', '', 'actor_partner', '', 'correlation_id', '', 'causation_id', '', 'request_id', ''), \
+        (select coalesce(max(position), 0) from events) + n, now() from generate_series(1, 5000) n";
+    let database = &app.installation.database;
+    database.as_owner(padding).await;
+    database.ask::<i64>("select max(position) from events").await.try_into().unwrap()
 }
 
 #[tokio::test]
@@ -81,15 +94,7 @@ async fn an_auditor_gets_every_event_and_computes_its_leaf_hash_again() {
 async fn a_file_ends_where_the_log_stood_when_it_was_asked_for() {
     let app = App::start().await;
     let market = Market::open(&app.node).await;
-    let padding = "insert into events select 'consent', 'carla', n, 'given', '1.0', \
-        json '{\"type\":\"given\",\"text_version\":1}', json_build_object('actor', repeat('a', 4000), \
-          'roles', '', 'actor_partner', '', 'correlation_id', '', 'causation_id', '', 'request_id', ''), \
-        (select max(position) from events) + n, now() from generate_series(1, 5000) n";
-    app.installation.database.as_owner(padding).await;
-    let head: usize = usize::try_from(
-        app.installation.database.ask::<i64>("select max(position) from events").await,
-    )
-    .unwrap();
+    let head = with_a_long_log(&app).await;
     let [one, two] =
         [get(&app, &app.auditor(), "jsonl").await, get(&app, &app.auditor(), "csv").await];
     let third = get(&app, &app.auditor(), "jsonl").await;
@@ -207,4 +212,16 @@ async fn all_that_is_wrong_with_what_is_asked_for_is_told_and_nothing_is_sent() 
     assert_eq!(refused, (400, expected.map(ToOwned::to_owned).to_vec()));
     let post = reqwest::Client::new().post(app.url("/audit/history.csv")).send().await.unwrap();
     assert_eq!(findings(post).await, (405, vec![": METHOD_NOT_ALLOWED".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_node_that_is_told_to_stop_waits_for_no_slow_reader() {
+    let times = Times { stop: Duration::ZERO, ..Times::default() };
+    let app = App::with(Transport { times, ..Transport::default() }).await;
+    with_a_long_log(&app).await;
+    let export = get(&app, &app.auditor(), "jsonl").await;
+    assert_eq!(export.status(), 200);
+    app.stop();
+    assert!(export.bytes().await.is_err(), "what has an end is whole");
+    app.has_stopped().await;
 }

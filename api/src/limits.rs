@@ -57,6 +57,9 @@ pub const HEAD_TIME: Duration = Duration::from_secs(30);
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long what was sent may stay unacknowledged before the peer counts as gone.
 pub const SILENCE: Duration = Duration::from_mins(1);
+/// How long answers may still take when a node is told to stop: longer than any command or query. Only an
+/// export to a slow client takes longer, and breaks off.
+pub const STOP_TIME: Duration = Duration::from_mins(1);
 /// How many connections may be open, unless the operator says otherwise.
 pub const CONNECTIONS: u32 = 2_000;
 /// Requests a second from an address, unless the operator says otherwise: a company behind one

@@ -2,7 +2,7 @@
 
 use crate::graphql_over_http::PersistedQueries;
 use crate::graphql_over_websocket;
-use crate::limits::{BODY_TIME, CONNECTIONS, EXPORTS, HEAD_TIME, QUERIES, QUERY_TIME};
+use crate::limits::{BODY_TIME, CONNECTIONS, EXPORTS, HEAD_TIME, QUERIES, QUERY_TIME, STOP_TIME};
 use crate::server::RateLimit;
 use axum::http::HeaderValue;
 use commands::Error;
@@ -93,10 +93,11 @@ pub struct Times {
     pub head: Duration,
     pub body: Duration,
     pub query: Duration,
+    pub stop: Duration,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { head: HEAD_TIME, body: BODY_TIME, query: QUERY_TIME }
+        Self { head: HEAD_TIME, body: BODY_TIME, query: QUERY_TIME, stop: STOP_TIME }
     }
 }
