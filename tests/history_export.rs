@@ -1,14 +1,21 @@
 //! The whole history in a file, for those who keep it elsewhere.
 
 use crate::support::actors::Market;
+use crate::support::commands::Installation;
 use crate::support::http::{App, Caller};
+use crate::support::proxy::{Moment, Proxy, Trouble};
+use api::server::RateLimit;
 use api::transport::{Times, Transport};
+use commands::event_store::raise_epoch;
 use domain::actor::Role;
 use domain::audit::tree::leaf_hash;
 use reqwest::Response;
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, PgPool};
+use std::sync::Arc;
 use std::time::Duration;
 use strum::IntoEnumIterator as _;
+use tokio::sync::Semaphore;
 
 async fn get(app: &App, who: &Caller<'_>, path: &str) -> Response {
     let url = app.url(&format!("/audit/history.{path}"));
@@ -224,4 +231,56 @@ async fn a_node_that_is_told_to_stop_waits_for_no_slow_reader() {
     app.stop();
     assert!(export.bytes().await.is_err(), "what has an end is whole");
     app.has_stopped().await;
+}
+
+#[tokio::test]
+async fn an_export_goes_on_after_a_position() {
+    let app = App::start().await;
+    let market = with_many_events(&app).await;
+    market.approved_request().await;
+    let whole = lines(get(&app, &app.auditor(), "jsonl").await).await;
+    let rest = lines(get(&app, &app.auditor(), "jsonl?after=217").await).await;
+    assert_eq!(rest, whole[217..]);
+    let rest = rows(get(&app, &app.auditor(), "csv?after=217").await).await;
+    assert_eq!(rest.len(), whole.len() - 217, "each file names its columns");
+    let own = lines(get(&app, &app.auditor(), "jsonl?after=217&partnerId=alice-co").await).await;
+    assert!(!own.is_empty() && own.iter().all(|line| whole[217..].contains(line)));
+    let end = format!("jsonl?after={}", whole.len());
+    assert_eq!(lines(get(&app, &app.auditor(), &end).await).await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_export_over_a_log_that_another_server_goes_on_with_breaks_off() {
+    let app = App::start().await;
+    Market::open(&app.node).await;
+    with_a_long_log(&app).await;
+    let export = get(&app, &app.auditor(), "jsonl").await;
+    assert_eq!(export.status(), 200);
+    let mut service = app.installation.database.serving().connect().await.unwrap();
+    raise_epoch(&mut service, Some(100)).await.unwrap();
+    assert!(export.bytes().await.is_err(), "what was read may not be so any more");
+    lines(get(&app, &app.auditor(), "jsonl").await).await;
+}
+
+#[tokio::test]
+async fn an_export_outlives_one_lost_connection() {
+    let installation = Installation::new().await;
+    let line = Proxy::before(&installation.database).await;
+    let way = line.way(&installation.database.serving());
+    let node = installation.node_reading_through(PgPool::connect_lazy_with(way));
+    let app = App::over(installation, node).await;
+    let head = with_a_long_log(&app).await;
+    let export = get(&app, &app.auditor(), "jsonl").await;
+    line.make_all([(Moment::Exchange(1), Trouble::LostAnswer)]);
+    assert_eq!(lines(export).await.len(), head);
+    assert!(line.has_struck());
+}
+
+#[tokio::test]
+async fn who_finds_no_place_has_paid_for_none() {
+    let (exports, per_caller) = (Arc::new(Semaphore::new(0)), RateLimit::per_second(1));
+    let app = App::with(Transport { exports, per_caller, ..Transport::default() }).await;
+    let refused = get(&app, &app.auditor(), "jsonl").await;
+    assert_eq!(refused.headers()["retry-after"], "11");
+    assert_eq!(app.auditor().asks("{ me { subject } }", json!({})).await.status, 200);
 }
