@@ -25,10 +25,11 @@ const BYTES: &str = "application/octet-stream";
 
 /// The newest checkpoint may be another one a second later.
 const FRESH: &str = "no-cache";
-/// A tile stays as it is.
-const FOREVER: &str = "public, max-age=31536000, immutable";
+/// A tile stays as it is, unless a restore cuts the end of the log off: then other events get its positions,
+/// and a cache that nobody has emptied must not serve the old ones for ever.
+const A_DAY: &str = "public, max-age=86400";
 /// So do entries, but no cache may show them to others.
-const FOREVER_FOR_ONE: &str = "private, max-age=31536000, immutable";
+const A_DAY_FOR_ONE: &str = "private, max-age=86400";
 
 /// One file of the log.
 struct File {
@@ -76,7 +77,7 @@ async fn checkpoint(node: &Node, correlation_id: &str) -> Found {
 async fn hashes(node: &Node, tile: Tile, correlation_id: &str) -> Found {
     let hashes = audit::tile(node.commands.store().pool(), tile);
     let hashes = asked(node, sealed(node, tile, hashes), correlation_id).await?;
-    Ok(hashes.map(|hashes| File { media_type: BYTES, caching: FOREVER, content: hashes.into() }))
+    Ok(hashes.map(|hashes| File { media_type: BYTES, caching: A_DAY, content: hashes.into() }))
 }
 
 async fn entries(node: &Node, tile: Tile, headers: &HeaderMap, correlation_id: &str) -> Found {
@@ -88,7 +89,7 @@ async fn entries(node: &Node, tile: Tile, headers: &HeaderMap, correlation_id: &
     node.transport.allow(&request.actor.subject, 0).map_err(Refusal::rate_limited)?;
     let bundle = audit::bundle(node.commands.store().pool(), tile);
     let bundle = asked(node, sealed(node, tile, bundle), correlation_id).await?;
-    let (media_type, caching) = (BYTES, FOREVER_FOR_ONE);
+    let (media_type, caching) = (BYTES, A_DAY_FOR_ONE);
     Ok(bundle.map(|bundle| File { media_type, caching, content: bundle.into() }))
 }
 

@@ -90,15 +90,15 @@ async fn an_erasure_changes_no_file() {
 }
 
 #[tokio::test]
-async fn tiles_are_kept_by_everybody_entries_by_one_and_the_checkpoint_by_nobody() {
+async fn tiles_are_kept_a_day_by_everybody_entries_by_one_and_the_checkpoint_by_nobody() {
     let audited = Audited::new().await;
     let tile = Tile::at(0, 0, audited.checkpoint().await.checkpoint.size).unwrap();
     let (text, bytes) = ("text/plain; charset=utf-8", "application/octet-stream");
-    let forever = "max-age=31536000, immutable";
+    let a_day = "max-age=86400";
     for (served, media_type, caching) in [
         (audited.gets("checkpoint").await, text, "no-cache".to_owned()),
-        (audited.gets(&tile.path()).await, bytes, format!("public, {forever}")),
-        (audited.audits(&tile.bundle_path()).await, bytes, format!("private, {forever}")),
+        (audited.gets(&tile.path()).await, bytes, format!("public, {a_day}")),
+        (audited.audits(&tile.bundle_path()).await, bytes, format!("private, {a_day}")),
     ] {
         assert_eq!(served.media_type.as_ref().unwrap(), media_type);
         assert_eq!(served.caching.as_ref().unwrap(), &caching);
