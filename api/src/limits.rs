@@ -43,6 +43,9 @@ pub const DEFAULT_PAGE: u64 = 50;
 /// How many queries run at the same time: a few for each connection to the database. The others wait
 /// for their turn, which takes less memory than their answers, half made, would take.
 pub const QUERIES: usize = 32;
+/// How many files of the sealed log are read at the same time for whoever comes: strangers wait for each
+/// other and keep no place from those who have signed in.
+pub const LOG_FILES: usize = 4;
 /// How many exports of the history run at the same time: each reads as fast as its client takes it.
 pub const EXPORTS: usize = 2;
 /// How long a query may take. Its work stops then, in the database too.
