@@ -1,12 +1,21 @@
 //! The whole history in a file, for those who keep it elsewhere.
 
 use crate::support::actors::Market;
+use crate::support::commands::Installation;
 use crate::support::http::{App, Caller};
+use crate::support::proxy::{Moment, Proxy, Trouble};
+use api::server::RateLimit;
+use api::transport::{Times, Transport};
+use commands::event_store::raise_epoch;
 use domain::actor::Role;
 use domain::audit::tree::leaf_hash;
 use reqwest::Response;
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, PgPool};
+use std::sync::Arc;
+use std::time::Duration;
 use strum::IntoEnumIterator as _;
+use tokio::sync::Semaphore;
 
 async fn get(app: &App, who: &Caller<'_>, path: &str) -> Response {
     let url = app.url(&format!("/audit/history.{path}"));
@@ -36,6 +45,17 @@ async fn with_many_events(app: &App) -> Market {
         market.anything().await.unwrap();
     }
     market
+}
+
+/// More than the sockets between a node and a client hold. How many events there are then.
+async fn with_a_long_log(app: &App) -> usize {
+    let padding = "insert into events select 'consent', 'carla', n, 'given', '1.0', \
+        json '{\"type\":\"given\",\"text_version\":1}', json_build_object('actor', repeat('a', 4000), \
+          'roles', '', 'actor_partner', '', 'correlation_id', '', 'causation_id', '', 'request_id', ''), \
+        (select coalesce(max(position), 0) from events) + n, now() from generate_series(1, 5000) n";
+    let database = &app.installation.database;
+    database.as_owner(padding).await;
+    database.ask::<i64>("select max(position) from events").await.try_into().unwrap()
 }
 
 #[tokio::test]
@@ -81,15 +101,7 @@ async fn an_auditor_gets_every_event_and_computes_its_leaf_hash_again() {
 async fn a_file_ends_where_the_log_stood_when_it_was_asked_for() {
     let app = App::start().await;
     let market = Market::open(&app.node).await;
-    let padding = "insert into events select 'consent', 'carla', n, 'given', '1.0', \
-        json '{\"type\":\"given\",\"text_version\":1}', json_build_object('actor', repeat('a', 4000), \
-          'roles', '', 'actor_partner', '', 'correlation_id', '', 'causation_id', '', 'request_id', ''), \
-        (select max(position) from events) + n, now() from generate_series(1, 5000) n";
-    app.installation.database.as_owner(padding).await;
-    let head: usize = usize::try_from(
-        app.installation.database.ask::<i64>("select max(position) from events").await,
-    )
-    .unwrap();
+    let head = with_a_long_log(&app).await;
     let [one, two] =
         [get(&app, &app.auditor(), "jsonl").await, get(&app, &app.auditor(), "csv").await];
     let third = get(&app, &app.auditor(), "jsonl").await;
@@ -207,4 +219,68 @@ async fn all_that_is_wrong_with_what_is_asked_for_is_told_and_nothing_is_sent() 
     assert_eq!(refused, (400, expected.map(ToOwned::to_owned).to_vec()));
     let post = reqwest::Client::new().post(app.url("/audit/history.csv")).send().await.unwrap();
     assert_eq!(findings(post).await, (405, vec![": METHOD_NOT_ALLOWED".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_node_that_is_told_to_stop_waits_for_no_slow_reader() {
+    let times = Times { stop: Duration::ZERO, ..Times::default() };
+    let app = App::with(Transport { times, ..Transport::default() }).await;
+    with_a_long_log(&app).await;
+    let export = get(&app, &app.auditor(), "jsonl").await;
+    assert_eq!(export.status(), 200);
+    app.stop();
+    assert!(export.bytes().await.is_err(), "what has an end is whole");
+    app.has_stopped().await;
+}
+
+#[tokio::test]
+async fn an_export_goes_on_after_a_position() {
+    let app = App::start().await;
+    let market = with_many_events(&app).await;
+    market.approved_request().await;
+    let whole = lines(get(&app, &app.auditor(), "jsonl").await).await;
+    let rest = lines(get(&app, &app.auditor(), "jsonl?after=217").await).await;
+    assert_eq!(rest, whole[217..]);
+    let rest = rows(get(&app, &app.auditor(), "csv?after=217").await).await;
+    assert_eq!(rest.len(), whole.len() - 217, "each file names its columns");
+    let own = lines(get(&app, &app.auditor(), "jsonl?after=217&partnerId=alice-co").await).await;
+    assert!(!own.is_empty() && own.iter().all(|line| whole[217..].contains(line)));
+    let end = format!("jsonl?after={}", whole.len());
+    assert_eq!(lines(get(&app, &app.auditor(), &end).await).await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_export_over_a_log_that_another_server_goes_on_with_breaks_off() {
+    let app = App::start().await;
+    Market::open(&app.node).await;
+    with_a_long_log(&app).await;
+    let export = get(&app, &app.auditor(), "jsonl").await;
+    assert_eq!(export.status(), 200);
+    let mut service = app.installation.database.serving().connect().await.unwrap();
+    raise_epoch(&mut service, Some(100)).await.unwrap();
+    assert!(export.bytes().await.is_err(), "what was read may not be so any more");
+    lines(get(&app, &app.auditor(), "jsonl").await).await;
+}
+
+#[tokio::test]
+async fn an_export_outlives_one_lost_connection() {
+    let installation = Installation::new().await;
+    let line = Proxy::before(&installation.database).await;
+    let way = line.way(&installation.database.serving());
+    let node = installation.node_reading_through(PgPool::connect_lazy_with(way));
+    let app = App::over(installation, node).await;
+    let head = with_a_long_log(&app).await;
+    let export = get(&app, &app.auditor(), "jsonl").await;
+    line.make_all([(Moment::Exchange(1), Trouble::LostAnswer)]);
+    assert_eq!(lines(export).await.len(), head);
+    assert!(line.has_struck());
+}
+
+#[tokio::test]
+async fn who_finds_no_place_has_paid_for_none() {
+    let (exports, per_caller) = (Arc::new(Semaphore::new(0)), RateLimit::per_second(1));
+    let app = App::with(Transport { exports, per_caller, ..Transport::default() }).await;
+    let refused = get(&app, &app.auditor(), "jsonl").await;
+    assert_eq!(refused.headers()["retry-after"], "11");
+    assert_eq!(app.auditor().asks("{ me { subject } }", json!({})).await.status, 200);
 }

@@ -34,7 +34,7 @@ pub async fn execute(
         done.map_err(|_| Error::OutcomeUnknown)?
             .map_err(|_| Error::fault("an operation was cut off"))?
     } else {
-        node.transport.in_turn(work).await?
+        node.transport.in_turn(&node.transport.queries, work).await?
     };
     done.map_err(|_| Error::fault("an operation panicked"))
 }

@@ -1,8 +1,9 @@
 //! `GET /audit/history.jsonl` and `/audit/history.csv`: the history in a file, for auditors.
 //!
 //! It is read page by page up to where the log stood at the beginning, and sent as it is read, so no
-//! export is too long and none takes more memory than a page. Where it cannot go on, the connection
-//! breaks off: what has an end is whole.
+//! export is too long and none takes more memory than a page. Where it cannot go on, or another server
+//! has gone on with the log meanwhile, the connection breaks off: what has an end is whole. Whoever has a
+//! part asks for what comes after it.
 
 mod line;
 mod parameters;
@@ -19,7 +20,7 @@ use domain::actor::Operation;
 use futures::stream::{Stream, try_unfold};
 use line::Form;
 use projections::history::{HistoryFilter, HistoryPage, rows};
-use projections::log::head;
+use projections::log::{Extent, LogRow, extent};
 use projections::page::{Direction, MAX_PAGE, PageRequest};
 use projections::{Error, Viewer};
 use sqlx::PgPool;
@@ -69,25 +70,31 @@ async fn begin(
         let message = "Your roles do not allow this.";
         return Err(Refusal::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
     }
-    let filter = parameters::filter(uri.query().unwrap_or_default());
-    let filter = filter.map_err(|findings| Refusal::all(StatusCode::BAD_REQUEST, findings))?;
-    node.transport.allow(&actor.subject, MAX_WEIGHT).map_err(Refusal::rate_limited)?;
+    let asked = parameters::read(uri.query().unwrap_or_default());
+    let (filter, after) =
+        asked.map_err(|findings| Refusal::all(StatusCode::BAD_REQUEST, findings))?;
     let seat = node.transport.exports.clone().try_acquire_owned();
     let seat = seat.map_err(|_| Refusal::rate_limited(AGAIN))?;
+    node.transport.allow(&actor.subject, MAX_WEIGHT).map_err(Refusal::rate_limited)?;
     let pool = caller.pool().clone();
-    let until = head(&pool).await.map_err(|problem| Refusal::unavailable(&problem))?;
+    let log = extent(&pool).await.map_err(|problem| Refusal::unavailable(&problem))?;
+    let until = log.head;
     let filter = HistoryFilter { until: Some(until), ..filter };
-    info!(correlation_id, actor = actor.subject, until, "the history is exported");
+    info!(correlation_id, actor = actor.subject, after, until, "the history is exported");
     let correlation_id = correlation_id.to_owned();
-    Ok(Export { pool, filter, form, after: None, correlation_id, _seat: seat })
+    Ok(Export { pool, log, filter, form, begins: true, after, correlation_id, _seat: seat })
 }
 
 /// An export at work.
 struct Export {
     pool: PgPool,
+    /// How far the log reached at the beginning.
+    log: Extent,
     filter: HistoryFilter,
     form: Form,
-    /// The last position that was looked at; nothing at the beginning.
+    /// Whether nothing was sent yet.
+    begins: bool,
+    /// The last position that was looked at.
     after: Option<i64>,
     correlation_id: String,
     _seat: OwnedSemaphorePermit,
@@ -108,13 +115,33 @@ impl Export {
     }
 
     async fn next(&mut self) -> Result<(Vec<u8>, bool), Error> {
-        let begins = self.after.is_none();
+        let page = match self.page().await {
+            Err(Error::Database(_)) => self.page().await, // the database may be away for a moment
+            page => page,
+        };
+        let HistoryPage { entries, has_next, end } = page?;
+        if !has_next {
+            self.is_still_so().await?;
+        }
+        let begins = std::mem::replace(&mut self.begins, false);
+        self.after = end;
+        Ok((self.form.lines(&entries, begins)?, has_next))
+    }
+
+    async fn page(&self) -> Result<HistoryPage<LogRow>, Error> {
         let first = i32::try_from(MAX_PAGE).ok();
         let after = self.after.map(|it| it.to_string());
         let page = PageRequest { first, after, ..PageRequest::default() };
-        let page = rows(&self.pool, &Viewer::All, &self.filter, Direction::Asc, &page).await?;
-        let HistoryPage { entries, has_next, end } = page;
-        self.after = end;
-        Ok((self.form.lines(&entries, begins)?, has_next))
+        rows(&self.pool, &Viewer::All, &self.filter, Direction::Asc, &page).await
+    }
+
+    /// No other server has gone on with the log since the beginning, and none has lost its end: else what
+    /// was read may be of two pasts.
+    async fn is_still_so(&self) -> Result<(), Error> {
+        let now = extent(&self.pool).await?;
+        if now.epoch == self.log.epoch && now.head >= self.log.head {
+            return Ok(());
+        }
+        Err(Error::Unreadable("another server has gone on with the log meanwhile".to_owned()))
     }
 }

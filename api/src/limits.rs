@@ -43,6 +43,9 @@ pub const DEFAULT_PAGE: u64 = 50;
 /// How many queries run at the same time: a few for each connection to the database. The others wait
 /// for their turn, which takes less memory than their answers, half made, would take.
 pub const QUERIES: usize = 32;
+/// How many files of the sealed log are read at the same time for whoever comes: strangers wait for each
+/// other and keep no place from those who have signed in.
+pub const LOG_FILES: usize = 4;
 /// How many exports of the history run at the same time: each reads as fast as its client takes it.
 pub const EXPORTS: usize = 2;
 /// How long a query may take. Its work stops then, in the database too.
@@ -57,6 +60,9 @@ pub const HEAD_TIME: Duration = Duration::from_secs(30);
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long what was sent may stay unacknowledged before the peer counts as gone.
 pub const SILENCE: Duration = Duration::from_mins(1);
+/// How long answers may still take when a node is told to stop: longer than any command or query. Only an
+/// export to a slow client takes longer, and breaks off.
+pub const STOP_TIME: Duration = Duration::from_mins(1);
 /// How many connections may be open, unless the operator says otherwise.
 pub const CONNECTIONS: u32 = 2_000;
 /// Requests a second from an address, unless the operator says otherwise: a company behind one

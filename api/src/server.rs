@@ -60,8 +60,8 @@ pub struct ClientAddress(pub IpAddr);
 /// Serves a node until it is told to stop.
 pub async fn serve(listener: TcpListener, node: Node, told_to_stop: impl Future<Output = ()>) {
     let transport = node.transport.clone();
-    let (connections, head) = (transport.connections, transport.times.head);
-    listener::serve(listener, routes(node), connections, head, told_to_stop).await;
+    let (connections, times) = (transport.connections, transport.times);
+    listener::serve(listener, routes(node), connections, times, told_to_stop).await;
 }
 
 /// The routes of a node.

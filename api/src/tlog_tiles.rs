@@ -19,16 +19,18 @@ use axum::routing::get;
 use domain::actor::Operation;
 use domain::audit::tile::Tile;
 use projections::{Error, audit};
+use tokio::sync::Semaphore;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
 /// The newest checkpoint may be another one a second later.
 const FRESH: &str = "no-cache";
-/// A tile stays as it is.
-const FOREVER: &str = "public, max-age=31536000, immutable";
+/// A tile stays as it is, unless a restore cuts the end of the log off: then other events get its positions,
+/// and a cache that nobody has emptied must not serve the old ones for ever.
+const A_DAY: &str = "public, max-age=86400";
 /// So do entries, but no cache may show them to others.
-const FOREVER_FOR_ONE: &str = "private, max-age=31536000, immutable";
+const A_DAY_FOR_ONE: &str = "private, max-age=86400";
 
 /// One file of the log.
 struct File {
@@ -68,15 +70,15 @@ async fn file(State(node): State<Node>, uri: Uri, headers: HeaderMap) -> Respons
 type Found = Result<Option<File>, Refusal>;
 
 async fn checkpoint(node: &Node, correlation_id: &str) -> Found {
-    let pool = node.commands.store().pool();
-    let newest = asked(node, audit::newest(pool), correlation_id).await?;
+    let newest = audit::newest(node.commands.store().pool());
+    let newest = asked(node, &node.transport.log_files, newest, correlation_id).await?;
     Ok(newest.map(|head| File { media_type: TEXT, caching: FRESH, content: head.note.into() }))
 }
 
 async fn hashes(node: &Node, tile: Tile, correlation_id: &str) -> Found {
-    let hashes = audit::tile(node.commands.store().pool(), tile);
-    let hashes = asked(node, sealed(node, tile, hashes), correlation_id).await?;
-    Ok(hashes.map(|hashes| File { media_type: BYTES, caching: FOREVER, content: hashes.into() }))
+    let hashes = sealed(node, tile, audit::tile(node.commands.store().pool(), tile));
+    let hashes = asked(node, &node.transport.log_files, hashes, correlation_id).await?;
+    Ok(hashes.map(|hashes| File { media_type: BYTES, caching: A_DAY, content: hashes.into() }))
 }
 
 async fn entries(node: &Node, tile: Tile, headers: &HeaderMap, correlation_id: &str) -> Found {
@@ -86,9 +88,9 @@ async fn entries(node: &Node, tile: Tile, headers: &HeaderMap, correlation_id: &
         return Err(Refusal::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
     }
     node.transport.allow(&request.actor.subject, 0).map_err(Refusal::rate_limited)?;
-    let bundle = audit::bundle(node.commands.store().pool(), tile);
-    let bundle = asked(node, sealed(node, tile, bundle), correlation_id).await?;
-    let (media_type, caching) = (BYTES, FOREVER_FOR_ONE);
+    let bundle = sealed(node, tile, audit::bundle(node.commands.store().pool(), tile));
+    let bundle = asked(node, &node.transport.queries, bundle, correlation_id).await?;
+    let (media_type, caching) = (BYTES, A_DAY_FOR_ONE);
     Ok(bundle.map(|bundle| File { media_type, caching, content: bundle.into() }))
 }
 
@@ -106,10 +108,11 @@ async fn sealed<T>(
 /// What a question to the database found, when its turn had come.
 async fn asked<T>(
     node: &Node,
+    places: &Semaphore,
     question: impl Future<Output = projections::Result<T>>,
     correlation_id: &str,
 ) -> Result<T, Refusal> {
-    match node.transport.in_turn(question).await {
+    match node.transport.in_turn(places, question).await {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(Error::Database(problem))) => Err(Refusal::unavailable(&problem)),
         Ok(Err(fault)) => {

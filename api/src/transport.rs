@@ -2,7 +2,9 @@
 
 use crate::graphql_over_http::PersistedQueries;
 use crate::graphql_over_websocket;
-use crate::limits::{BODY_TIME, CONNECTIONS, EXPORTS, HEAD_TIME, QUERIES, QUERY_TIME};
+use crate::limits::{
+    BODY_TIME, CONNECTIONS, EXPORTS, HEAD_TIME, LOG_FILES, QUERIES, QUERY_TIME, STOP_TIME,
+};
 use crate::server::RateLimit;
 use axum::http::HeaderValue;
 use commands::Error;
@@ -27,6 +29,8 @@ pub struct Transport {
     pub per_caller: Option<RateLimit<String>>,
     /// Places for queries that run.
     pub queries: Semaphore,
+    /// Places for reading what everybody may fetch of the sealed log.
+    pub log_files: Semaphore,
     /// Places for exports of the history that run.
     pub exports: Arc<Semaphore>,
     /// What a client may have of sockets.
@@ -53,11 +57,15 @@ impl Transport {
         limit.take(&subject.to_owned(), units.saturating_add(1))
     }
 
-    /// Runs a query when there is a place for one more. Refused with `QUERY_TIMEOUT` is one that takes
-    /// too long, the wait for its turn included.
-    pub async fn in_turn<T>(&self, query: impl Future<Output = T>) -> Result<T, Error> {
+    /// Runs a query when there is one of these places for it. Refused with `QUERY_TIMEOUT` is one that
+    /// takes too long, the wait for its turn included.
+    pub async fn in_turn<T>(
+        &self,
+        places: &Semaphore,
+        query: impl Future<Output = T>,
+    ) -> Result<T, Error> {
         let in_turn = async {
-            let _turn = self.queries.acquire().await; // it is never closed
+            let _turn = places.acquire().await; // it is never closed
             query.await
         };
         timeout(self.times.query, in_turn).await.map_err(|_| {
@@ -74,6 +82,7 @@ impl Default for Transport {
             per_address: None,
             per_caller: None,
             queries: Semaphore::new(QUERIES),
+            log_files: Semaphore::new(LOG_FILES),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             sockets: graphql_over_websocket::Limits::default(),
             persisted_queries: PersistedQueries::default(),
@@ -93,10 +102,11 @@ pub struct Times {
     pub head: Duration,
     pub body: Duration,
     pub query: Duration,
+    pub stop: Duration,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { head: HEAD_TIME, body: BODY_TIME, query: QUERY_TIME }
+        Self { head: HEAD_TIME, body: BODY_TIME, query: QUERY_TIME, stop: STOP_TIME }
     }
 }

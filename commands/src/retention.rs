@@ -8,6 +8,13 @@ use tracing::warn;
 /// How often old rows are removed.
 const EVERY: Duration = Duration::from_hours(1);
 
+/// Removes what has expired, a table each.
+const EXPIRED: [&str; 3] = [
+    "delete from idempotency_keys where created_at < clock_timestamp() - interval '30 days'",
+    "delete from request_log where at < clock_timestamp() - interval '90 days'",
+    "delete from refused_attempts where at < clock_timestamp() - interval '90 days'",
+];
+
 impl Commands {
     /// Removes idempotency keys after 30 days, origins of requests and refused attempts after 90, for
     /// ever and while it is this node's turn.
@@ -22,17 +29,15 @@ impl Commands {
         }
     }
 
-    /// Removes what has expired by now, and what the log says is erased.
+    /// Removes what the log says is erased, and what has expired by now. What cannot be done keeps
+    /// nothing else from it; the first fault is told.
     pub async fn forget(&self) -> Result<()> {
-        let pool = self.store().pool();
-        let keys = "delete from idempotency_keys where created_at < clock_timestamp() - interval '30 days'";
-        sqlx::query(keys).execute(pool).await?;
-        let origins = "delete from request_log where at < clock_timestamp() - interval '90 days'";
-        sqlx::query(origins).execute(pool).await?;
-        let attempts =
-            "delete from refused_attempts where at < clock_timestamp() - interval '90 days'";
-        sqlx::query(attempts).execute(pool).await?;
-        self.erase_what_the_log_says().await.map(drop)
+        let mut done = self.erase_what_the_log_says().await.map(drop);
+        for expired in EXPIRED {
+            let removed = sqlx::query(expired).execute(self.store().pool()).await;
+            done = done.and(removed.map(drop).map_err(Into::into));
+        }
+        done
     }
 
     /// Remembers where a request came from, beside the log: both are personal.

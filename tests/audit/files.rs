@@ -5,16 +5,19 @@ use crate::support::PATIENCE;
 use crate::support::actors::second_admin;
 use crate::support::http::App;
 use api::server::RateLimit;
-use api::transport::Transport;
+use api::transport::{Times, Transport};
 use domain::actor::Role;
 use domain::audit::auditor::Auditor;
 use domain::audit::bundle::decode;
 use domain::audit::tile::{FULL, Tile, Tiles};
 use domain::subject::SubjectKind;
 use reqwest::Method;
+use serde_json::json;
+use std::time::Duration;
 use strum::IntoEnumIterator as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// Everything that is under a checkpoint, tile by tile of a level.
@@ -90,15 +93,15 @@ async fn an_erasure_changes_no_file() {
 }
 
 #[tokio::test]
-async fn tiles_are_kept_by_everybody_entries_by_one_and_the_checkpoint_by_nobody() {
+async fn tiles_are_kept_a_day_by_everybody_entries_by_one_and_the_checkpoint_by_nobody() {
     let audited = Audited::new().await;
     let tile = Tile::at(0, 0, audited.checkpoint().await.checkpoint.size).unwrap();
     let (text, bytes) = ("text/plain; charset=utf-8", "application/octet-stream");
-    let forever = "max-age=31536000, immutable";
+    let a_day = "max-age=86400";
     for (served, media_type, caching) in [
         (audited.gets("checkpoint").await, text, "no-cache".to_owned()),
-        (audited.gets(&tile.path()).await, bytes, format!("public, {forever}")),
-        (audited.audits(&tile.bundle_path()).await, bytes, format!("private, {forever}")),
+        (audited.gets(&tile.path()).await, bytes, format!("public, {a_day}")),
+        (audited.audits(&tile.bundle_path()).await, bytes, format!("private, {a_day}")),
     ] {
         assert_eq!(served.media_type.as_ref().unwrap(), media_type);
         assert_eq!(served.caching.as_ref().unwrap(), &caching);
@@ -236,4 +239,20 @@ async fn an_address_that_asks_for_too_many_files_waits() {
     }
     assert!(statuses.starts_with(&[404; 10]), "{statuses:?}");
     assert!(statuses.contains(&429), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn strangers_and_those_who_have_signed_in_do_not_wait_for_each_other() {
+    let times = Times { query: Duration::from_millis(50), ..Times::default() };
+    let full = Transport { log_files: Semaphore::new(0), times, ..Transport::default() };
+    let app = App::with(full).await;
+    for path in ["/log/checkpoint", "/log/tile/0/000.p/1"] {
+        assert_eq!(reqwest::get(app.url(path)).await.unwrap().status(), 504, "{path}");
+    }
+    assert_eq!(app.auditor().asks("{ me { subject } }", json!({})).await.status, 200);
+
+    let app = App::with(Transport { queries: Semaphore::new(0), ..Transport::default() }).await;
+    for path in ["/log/checkpoint", "/log/tile/0/000.p/1"] {
+        assert_eq!(reqwest::get(app.url(path)).await.unwrap().status(), 404, "{path}");
+    }
 }

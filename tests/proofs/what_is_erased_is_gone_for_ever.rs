@@ -111,6 +111,26 @@ async fn migrating_and_the_hourly_clean_up_destroy_it_too() {
     assert_eq!(database.ask::<i64>(HELD).await, 0);
 }
 
+/// Each is cleaned up for a reason of its own.
+#[tokio::test]
+async fn what_cannot_be_cleaned_up_keeps_nothing_else_from_it() {
+    let (installation, node, _market) = erased().await;
+    let database = &installation.database;
+    let expired = "insert into request_log (request_id, client_address, user_agent, at) \
+                   values (gen_random_uuid(), '192.0.2.9', 'curl', now() - interval '91 days')";
+    for table in ["idempotency_keys", "subject_keys"] {
+        database.as_owner(RESTORE).await;
+        database.as_owner(expired).await;
+        database.as_owner(&format!("alter table {table} rename to away")).await;
+        assert!(node.forget().await.is_err(), "{table}");
+        database.as_owner(&format!("alter table away rename to {table}")).await;
+        let origins = "select count(*) from request_log where client_address = '192.0.2.9'";
+        assert_eq!(database.ask::<i64>(origins).await, 0, "{table}");
+        let is_erased = database.ask::<i64>(HELD).await == 0;
+        assert_eq!(is_erased, table == "idempotency_keys", "{table}");
+    }
+}
+
 /// The name under which the old data lay is dead; the new data has another.
 #[tokio::test]
 async fn what_was_given_after_an_erasure_outlives_a_restore() {

@@ -136,10 +136,11 @@ fn cells(event: &LogRow) -> Result<[String; 16]> {
     ])
 }
 
-/// A cell that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it
-/// (OWASP, "CSV Injection"). It is the only place where a file says something else than the log.
+/// A cell that no spreadsheet takes for a formula: one that begins like one, in full width too, gets an
+/// apostrophe before it (OWASP, "CSV Injection"). It is the only place where a file says something else
+/// than the log.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         return Cow::Owned(format!("'{cell}"));
     }
     Cow::Borrowed(cell)
@@ -158,6 +159,11 @@ mod tests {
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\t=1", "'\t=1"),
             ("\r=1", "'\r=1"),
+            ("\n=1", "'\n=1"),
+            ("＝1+1", "'＝1+1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠SUM(A1)", "'＠SUM(A1)"),
             ("a=1", "a=1"),
             ("", ""),
         ] {

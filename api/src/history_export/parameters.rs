@@ -1,4 +1,5 @@
-//! What an export is asked for: the conditions of the query `history`, under the same names.
+//! What an export is asked for: the conditions of the query `history`, under the same names, and `after`,
+//! the position behind which it begins.
 
 use chrono::{DateTime, Utc};
 use domain::Finding;
@@ -8,8 +9,9 @@ use projections::page::MAX_TEXT;
 use std::collections::BTreeMap;
 use url::form_urlencoded::parse;
 
-/// The conditions in a query string, or everything that is wrong with them. `event` may be repeated.
-pub fn filter(query: &str) -> Result<HistoryFilter, Vec<Finding>> {
+/// The conditions in a query string and where to begin, or everything that is wrong with them. `event` may
+/// be repeated.
+pub fn read(query: &str) -> Result<(HistoryFilter, Option<i64>), Vec<Finding>> {
     let mut given = Given::read(query);
     let filter = HistoryFilter {
         noun: given.text("noun"),
@@ -23,8 +25,9 @@ pub fn filter(query: &str) -> Result<HistoryFilter, Vec<Finding>> {
         text: given.text("text"),
         ..HistoryFilter::default()
     };
+    let after = given.position("after");
     given.nothing_else()?;
-    Ok(filter)
+    Ok((filter, after))
 }
 
 /// Parameters that nobody has asked for yet, and what was wrong with those before.
@@ -64,6 +67,14 @@ impl Given {
         time.ok().map(|it| it.to_utc())
     }
 
+    fn position(&mut self, name: &str) -> Option<i64> {
+        let position = self.text(name)?.parse().ok().filter(|position| *position >= 0);
+        self.checks.add_if(position.is_none(), || {
+            Finding::new("CURSOR_INVALID", name, "A cursor of the history is a position.")
+        });
+        position
+    }
+
     fn nothing_else(mut self) -> Result<(), Vec<Finding>> {
         for name in self.left.keys().filter(|name| name.chars().count() <= MAX_TEXT) {
             let message = "There is no such parameter.";
@@ -90,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn findings(query: &str) -> Vec<String> {
-        let findings = filter(query).unwrap_err();
+        let findings = read(query).unwrap_err();
         findings.into_iter().map(|it| format!("{}: {}", it.field, it.code)).collect()
     }
 
@@ -98,12 +109,22 @@ mod tests {
     fn conditions_have_the_names_of_the_query_history() {
         let query = "noun=partner&id=a%20b&partnerId=acme&actor=joe+miller&event=added&event=ended\
                      &correlationId=c&from=2026-11-22T20:52:00Z&to=2026-11-22T21:52:00%2B01:00&text=%25";
-        let HistoryFilter { noun, id, actor, event, from, to, text, .. } = filter(query).unwrap();
+        let HistoryFilter { noun, id, actor, event, from, to, text, .. } = read(query).unwrap().0;
         assert_eq!((noun.as_deref(), id.as_deref()), (Some("partner"), Some("a b")));
         assert_eq!((actor.as_deref(), text.as_deref()), (Some("joe miller"), Some("%")));
         assert_eq!(event, Some(vec!["added".to_owned(), "ended".to_owned()]));
         assert_eq!(from, to);
-        assert!(filter("").unwrap().noun.is_none());
+        assert!(read("").unwrap().0.noun.is_none());
+    }
+
+    #[test]
+    fn an_export_begins_after_a_position_or_with_the_log() {
+        for (query, after) in [("", None), ("after=0", Some(0)), ("after=217", Some(217))] {
+            assert_eq!(read(query).unwrap().1, after);
+        }
+        for query in ["after=", "after=-1", "after=1.5", "after=9223372036854775808"] {
+            assert_eq!(findings(query), ["after: CURSOR_INVALID"], "{query}");
+        }
     }
 
     #[test]
@@ -125,7 +146,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_query_string_breaks_the_reader(query in ".*") {
-            let _ = filter(&query);
+            let _ = read(&query);
         }
     }
 }

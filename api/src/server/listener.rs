@@ -4,6 +4,7 @@
 //! that says nothing, or too slowly, or that is no longer there, loses its connection.
 
 use crate::limits::{MAX_HEAD, SILENCE};
+use crate::transport::Times;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -15,18 +16,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 /// Serves until told to stop; then it takes no more connections, and ends when those there are
-/// have had their answers. Whoever comes while `connections` are open waits until one is closed.
+/// have had their answers, or `times.stop` is over. Whoever comes while `connections` are open waits
+/// until one is closed.
 pub async fn serve(
     mut listener: TcpListener,
     routes: Router,
     connections: u32,
-    head_time: Duration,
+    times: Times,
     told_to_stop: impl Future<Output = ()>,
 ) {
     let room = Arc::new(Semaphore::new(connections as usize));
@@ -41,7 +43,7 @@ pub async fn serve(
             next = next => next,
             () = &mut told_to_stop => break,
         };
-        let conversation = converse(stream, peer, routes.clone(), head_time, stopped.clone());
+        let conversation = converse(stream, peer, routes.clone(), times, stopped.clone());
         tokio::spawn(async move {
             conversation.await;
             drop(place);
@@ -56,7 +58,7 @@ async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     routes: Router,
-    head_time: Duration,
+    times: Times,
     mut stopped: watch::Receiver<()>,
 ) {
     if let Err(problem) = watch_the_peer(&stream) {
@@ -68,7 +70,7 @@ async fn converse(
         request
     });
     let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head_time).max_header_size(MAX_HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(times.head).max_header_size(MAX_HEAD);
     let service = TowerToHyperService::new(service);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -76,7 +78,10 @@ async fn converse(
         ended = connection.as_mut() => ended,
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            timeout(times.stop, connection).await.unwrap_or_else(|_| {
+                tracing::warn!("an answer took too long for a node that stops, and broke off");
+                Ok(())
+            })
         }
     };
     if let Err(problem) = ended {
