@@ -92,7 +92,8 @@ fn input(ctx: &Context<'_>, row: Option<usize>) -> Option<Value> {
     (row < rows.len()).then(|| rows.swap_remove(row))
 }
 
-/// What an input is about, as far as it says so.
+/// What an input is about, as far as it says so; of a person not which one, for what others tried
+/// could neither be told to him nor be erased.
 fn named(input: &Value) -> Option<(Option<&'static str>, Option<String>)> {
     let Value::Object(fields) = input else { return None };
     let text = |field: &str| match fields.get(field)? {
@@ -101,9 +102,9 @@ fn named(input: &Value) -> Option<(Option<&'static str>, Option<String>)> {
         _ => None,
     };
     let found = NAMING.into_iter().find_map(|(field, noun)| Some((noun, text(field)?)));
-    let of_subject = || match (text("kind")?, text("id")?) {
-        ("PARTNER", id) => Some(("partner", id)),
-        ("PERSON", id) => Some(("person", id)),
+    let of_subject = || match text("kind")? {
+        "PARTNER" => Some(("partner", text("id")?)),
+        "PERSON" => Some(("person", "")),
         _ => None,
     };
     let (noun, id) = found.or_else(of_subject)?;
@@ -226,7 +227,8 @@ mod tests {
         assert_eq!(told(json!({"apiKeyId": "k", "reason": "acme"})), about("api_key", "k"));
         assert_eq!(told(json!({"policyId": "p", "partnerId": "acme"})), about("partner", "acme"));
         assert_eq!(told(json!({"policyGroupId": "g", "policyId": "p"})), about("policy", "p"));
-        assert_eq!(told(json!({"kind": "PERSON", "id": "joe"})), about("person", "joe"));
+        assert_eq!(told(json!({"kind": "PARTNER", "id": "acme"})), about("partner", "acme"));
+        assert_eq!(told(json!({"kind": "PERSON", "id": "joe"})), (Some("person"), None));
         assert_eq!(told(json!({"name": "Banking"})), (None, None));
         assert_eq!(told(json!([])), (None, None));
     }

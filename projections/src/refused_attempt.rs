@@ -31,7 +31,7 @@ pub struct Row {
     /// What kind of thing it was about, such as `partner`; null where the input does not say.
     pub noun: Option<String>,
     /// Which one, whether or not there is such a thing; null where the input has no id that could be
-    /// one.
+    /// one, and of a person.
     pub entity_id: Option<String>,
     /// Why it was refused: the code of each finding, such as `FORBIDDEN` or `PARTNER_SUSPENDED`.
     pub codes: Vec<String>,
