@@ -2,8 +2,10 @@
 
 use crate::support::actors::{Makers, Market};
 use crate::support::http::{Answer, App, Caller};
+use crate::support::jwk;
 use domain::actor::Role;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const ATTEMPTS: &str = "query($filter: RefusedAttemptFilter, $first: Int, $after: String) {
     refusedAttempts(filter: $filter, first: $first, after: $after) {
@@ -166,6 +168,36 @@ async fn an_attempt_on_a_person_does_not_say_on_whom() {
     let seen = attempts(&app, json!({"actor": "mallory"})).await;
     assert_eq!((&seen[0]["noun"], &seen[0]["entityId"]), (&json!("person"), &Value::Null));
     assert_eq!(count(&app, "refused_attempts t where t::text like '%carla%'").await, 0);
+}
+
+#[tokio::test]
+async fn of_a_thousand_faults_the_first_are_kept_and_none_twice() {
+    let app = App::start().await;
+    let market = Market::open(&app.node).await;
+    let (policy, _) = market.sign_in_policy(&market.alice).await;
+    let nameless = json!({"language": "nowhere", "name": ""});
+    let client = json!({"partnerId": market.alice.partner, "policyId": policy,
+        "publicKey": jwk::key("1").to_string(), "name": "Portal", "names": vec![nameless; 1_000],
+        "logoUri": "https://portal.example/logo.png",
+        "redirectUris": ["https://portal.example/callback"]});
+    tries(&app.partner("alice"), "createOidcClient", client).await;
+    let document: serde_json::Map<_, _> =
+        (0..30).map(|n| (format!("unknown{n}"), json!(n))).collect();
+    let draft = json!({"policyGroupId": market.group, "policyType": "AUTH", "name": "Cedar",
+                       "description": "Wood", "version": "1", "policies": document});
+    tries(&app.policy_manager(), "createPolicy", draft).await;
+
+    let seen = attempts(&app, json!({})).await;
+    let pairs = |attempt: &Value| {
+        let [codes, fields] = ["codes", "fields"].map(|it| attempt[it].as_array().unwrap());
+        assert_eq!(codes.len(), fields.len());
+        codes.iter().zip(fields).map(|(code, field)| format!("{field}: {code}")).collect()
+    };
+    let [of_policy, of_client]: [Vec<String>; 2] = [pairs(&seen[0]), pairs(&seen[1])];
+    assert_eq!(of_client.len(), 20);
+    assert_eq!(of_client[0], "\"names[0].language\": \"LANGUAGE_NOT_SUPPORTED\"");
+    let distinct: BTreeSet<&String> = of_policy.iter().collect();
+    assert_eq!(distinct.len(), of_policy.len(), "{of_policy:?}");
 }
 
 #[tokio::test]

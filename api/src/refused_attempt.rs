@@ -15,6 +15,7 @@ use domain::Finding;
 use domain::actor::Operation;
 use projections::page::PageRequest;
 use projections::refused_attempt::{RefusedAttemptFilter, Row, count, list, origins};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The fields of inputs that name what a mutation is about, the first that is there; and what they name.
@@ -38,6 +39,9 @@ const NAMING: [(&str, &str); 15] = [
 
 /// The longest id of anything: that of an OIDC client.
 const LONGEST_ID: usize = 43;
+
+/// How many reasons of one refusal are kept: lists of inputs can be long, and each row be wrong.
+const MOST_REASONS: usize = 20;
 
 /// What was refused while an operation ran.
 #[derive(Clone, Default)]
@@ -65,6 +69,7 @@ pub fn note(ctx: &Context<'_>, findings: &[Finding], row: Option<usize>) {
 fn attempt(ctx: &Context<'_>, findings: &[Finding], row: Option<usize>) -> Row {
     let caller = caller(ctx);
     let (noun, entity_id) = input(ctx, row).and_then(|it| named(&it)).unwrap_or_default();
+    let (codes, fields) = reasons(findings);
     Row {
         id: new_id().into(),
         at: now(),
@@ -74,12 +79,20 @@ fn attempt(ctx: &Context<'_>, findings: &[Finding], row: Option<usize>) -> Row {
         operation: ctx.field().name().to_owned(),
         noun: noun.map(ToOwned::to_owned),
         entity_id,
-        codes: findings.iter().map(|it| it.code.to_owned()).collect(),
-        fields: findings.iter().map(|it| field(&it.field).to_owned()).collect(),
+        codes,
+        fields,
         correlation_id: caller.request.correlation_id.clone(),
         request_id: caller.request.request_id,
         more: 0,
     }
+}
+
+/// The first findings by code and field, each once.
+fn reasons(findings: &[Finding]) -> (Vec<String>, Vec<String>) {
+    let mut seen = HashSet::new();
+    let reasons = findings.iter().map(|it| (it.code, field(&it.field)));
+    let distinct = reasons.filter(|reason| seen.insert(*reason)).take(MOST_REASONS);
+    distinct.map(|(code, field)| (code.to_owned(), field.to_owned())).unzip()
 }
 
 /// The input of the wish.

@@ -33,7 +33,8 @@ pub struct Row {
     /// Which one, whether or not there is such a thing; null where the input has no id that could be
     /// one, and of a person.
     pub entity_id: Option<String>,
-    /// Why it was refused: the code of each finding, such as `FORBIDDEN` or `PARTNER_SUSPENDED`.
+    /// Why it was refused: the code of each finding, such as `FORBIDDEN` or `PARTNER_SUSPENDED`; of the
+    /// first 20 that differ in code or field.
     pub codes: Vec<String>,
     /// The field of the input that each finding is about; empty where it is about the whole.
     pub fields: Vec<String>,
