@@ -7,6 +7,7 @@
 use crate::caller::caller;
 use crate::errors::{Result, answer};
 use crate::list::part;
+use crate::policy_request::without_drafts;
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Context, Object, SimpleObject, Value};
@@ -158,7 +159,8 @@ pub struct RefusedAttemptQuery;
 impl RefusedAttemptQuery {
     /// Who tried what and why it was refused, newest first: every mutation that a rule or the
     /// permissions refused, of the last 90 days. It stands beside the log, for nothing has happened:
-    /// `history` tells what has. No input is kept but the id of what it was about.
+    /// `history` tells what has. No input is kept but the id of what it was about. What partners tried
+    /// with drafts of their requests, only auditors see.
     async fn refused_attempts(
         &self,
         ctx: &Context<'_>,
@@ -168,8 +170,10 @@ impl RefusedAttemptQuery {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<RefusedAttempts> {
-        caller(ctx).viewer(ctx, Operation::ReadRefusedAttempt)?;
-        let filter = by_then(ctx, filter.unwrap_or_default());
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadRefusedAttempt)?;
+        let without_drafts = without_drafts(caller(ctx), &viewer);
+        let filter = RefusedAttemptFilter { without_drafts, ..filter.unwrap_or_default() };
+        let filter = by_then(ctx, filter);
         let page = PageRequest { first, after, last, before };
         let page = answer(ctx, list(caller(ctx).pool(), &filter, &page).await)?;
         Ok(part(page, AllAttempts(filter), |row| row))

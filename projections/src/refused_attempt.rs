@@ -67,6 +67,9 @@ pub struct RefusedAttemptFilter {
     pub from: Option<DateTime<Utc>>,
     /// The end, itself excluded.
     pub to: Option<DateTime<Utc>>,
+    /// What is tried with requests that were never submitted is for their partners.
+    #[graphql(skip)]
+    pub without_drafts: bool,
 }
 
 /// What somebody tried, newest first.
@@ -88,6 +91,9 @@ pub fn statement(filter: &RefusedAttemptFilter, page: &PageRequest) -> Result<St
     Ok(query(filter).page_statement(page)?.0)
 }
 
+/// The mutations that those who do not read drafts of requests may not use either.
+const OF_NO_DRAFT: &str = "t.operation not in ('updateDraftPolicyRequest', 'submitPolicyRequest')";
+
 fn query(filter: &RefusedAttemptFilter) -> Query {
     let mut conditions = Conditions::default();
     let texts = [
@@ -104,6 +110,9 @@ fn query(filter: &RefusedAttemptFilter) -> Query {
     conditions.any_of("t.operation", filter.operation.as_ref());
     if let Some(codes) = &filter.code {
         conditions.add_list("t.codes && ?", codes.clone());
+    }
+    if filter.without_drafts {
+        conditions.add_plain(OF_NO_DRAFT);
     }
     conditions.time("t.at", Some(&TimeFilter { from: filter.from, to: filter.to }));
     Query {
