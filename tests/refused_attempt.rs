@@ -249,6 +249,14 @@ async fn who_tries_without_end_is_counted_and_fills_no_disk() {
     }
     assert_eq!(count(&app, "refused_attempts").await, 1_000);
     assert_eq!(attempts(&app, json!({"actor": "admin"})).await[0]["more"], 100);
+    assert_eq!(count(&app, "request_log").await, 10, "nobody could find the eleventh to erase it");
+    let market = Market::open(&app.node).await;
+    let request = market.alice.requests(&market.policy).await.unwrap().id;
+    let with_one_to_grant =
+        json!({"rows": [{"policyRequestId": request}, {"policyRequestId": ::commands::new_id()}]});
+    app.admin().does("approvePolicyRequests", with_one_to_grant, "position").await.payload();
+    assert_eq!(attempts(&app, json!({"actor": "admin"})).await[0]["more"], 101);
+    assert_eq!(count(&app, "request_log").await, 11, "what was granted has its origin");
     suspends(&mallory(&app), "nobody").await;
     assert_eq!(attempts(&app, json!({"actor": "mallory"})).await.len(), 1, "others are seen");
 
