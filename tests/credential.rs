@@ -205,3 +205,28 @@ async fn a_long_trail_costs_as_many_statements_as_a_short_one() {
     }
     assert_eq!(asks().await, short);
 }
+
+/// Something that happens to a thing again and again.
+async fn goes_on(app: &App, noun: &str, id: &str, times: i64) {
+    let sql = format!(
+        "insert into events select aggregate_type, aggregate_id, sequence + n, 'suspended', '1.0', \
+           '{{\"type\":\"suspended\",\"reason\":\"Again\"}}', metadata, \
+           (select max(position) from events) + n, now() \
+         from generate_series(1, {times}) n, (select * from events \
+           where aggregate_type = '{noun}' and aggregate_id = '{id}' \
+           order by sequence desc limit 1) last"
+    );
+    app.installation.database.as_owner(&sql).await;
+}
+
+#[tokio::test]
+async fn only_what_counts_is_read_and_no_more_than_ten_thousand_events() {
+    let app = App::start().await;
+    let (market, key) = with_a_key(&app).await;
+    let before = trail(&app.auditor(), &key).await;
+    goes_on(&app, "partner", &market.alice.partner, 10_001).await;
+    assert_eq!(trail(&app.auditor(), &key).await, before, "what is not told does not count");
+    goes_on(&app, "api_key", &key, 10_001).await;
+    let refused = app.auditor().asks(TRAIL, json!({"id": key})).await;
+    assert_eq!(refused.findings(), ["id: TOO_MANY_EVENTS"]);
+}

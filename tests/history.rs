@@ -150,16 +150,24 @@ async fn a_partner_is_told_what_changed_of_its_own_and_nothing_personal() {
 }
 
 #[tokio::test]
-async fn a_thing_with_too_long_a_past_is_not_folded() {
-    let app = App::start().await;
-    with_a_long_log(&app, 20_500).await;
-    let query = "query($id: String, $direction: Direction) {
-        history(filter: {id: $id}, direction: $direction, first: 1) {
-          nodes { position changes { field } } } }";
-    let oldest = json!({"id": "carla", "direction": "ASC"});
-    let oldest = app.auditor().asks(query, oldest).await;
+async fn a_thing_with_too_long_a_past_is_not_even_read_and_the_rest_of_the_page_is_told() {
+    let (app, statements) = App::counted().await;
+    with_a_long_log(&app, 10_500).await;
+    let auditor = app.auditor();
+    let asks = async |direction: &str, fields: &str| {
+        let query = format!(
+            "{{ history(filter: {{id: \"carla\"}}, direction: {direction}, first: 1) {{
+                nodes {{ position {fields} }} }} }}"
+        );
+        let (answer, asked) = statements.of(auditor.asks(&query, json!({}))).await;
+        (answer, asked.len())
+    };
+    let (oldest, _) = asks("ASC", "changes { field }").await;
     assert!(oldest.data()["history"]["nodes"][0]["changes"].as_array().unwrap().len() > 1);
-    let newest = json!({"id": "carla", "direction": "DESC"});
-    let newest = app.auditor().asks(query, newest).await;
+    let (_, without) = asks("DESC", "").await;
+    let (newest, with) = asks("DESC", "changes { field }").await;
     assert_eq!(newest.findings(), ["first: TOO_MANY_EVENTS"]);
+    let node = &newest.body["data"]["history"]["nodes"][0];
+    assert_eq!((&node["position"], &node["changes"]), (&json!("10500"), &Value::Null));
+    assert_eq!(with, without, "nothing was read for it");
 }

@@ -146,6 +146,32 @@ async fn a_draft_is_seen_by_its_partner_and_by_auditors_only() {
 }
 
 #[tokio::test]
+async fn what_was_tried_with_a_draft_is_seen_by_auditors_only() {
+    let shop = PrintShop::open().await;
+    let draft = json!({"policyRequestId": shop.drafts().await});
+    let mallory = shop.app.partner("mallory");
+    let rewritten = with(draft.clone(), json!({"comment": "mine"}));
+    for (who, mutation, input) in [
+        (&shop.paula(), "submitPolicyRequest", draft),
+        (&mallory, "updateDraftPolicyRequest", rewritten),
+        (&shop.paula(), "requestPolicy", shop.asks(shop.parts())),
+    ] {
+        let refused = who.does(mutation, input, "position").await;
+        assert!(!refused.codes().is_empty(), "{mutation}");
+    }
+    let attempts = "query($of: [String!]) { refusedAttempts(filter: {operation: $of})
+        { totalCount nodes { operation } } }";
+    let seen = async |who: Caller<'_>, of: Value| {
+        who.asks(attempts, json!({"of": of})).await.data()["refusedAttempts"].clone()
+    };
+    assert_eq!(seen(shop.app.auditor(), Value::Null).await["totalCount"], 3);
+    let only = json!({"totalCount": 1, "nodes": [{"operation": "requestPolicy"}]});
+    assert_eq!(seen(shop.app.admin(), Value::Null).await, only);
+    let asked_for = json!(["submitPolicyRequest", "updateDraftPolicyRequest"]);
+    assert_eq!(seen(shop.app.admin(), asked_for).await["totalCount"], 0);
+}
+
+#[tokio::test]
 async fn a_draft_that_was_taken_back_never_appears_and_makes_room_for_the_next() {
     let shop = PrintShop::open().await;
     let request = shop.drafts().await;

@@ -88,7 +88,8 @@ pub struct CredentialQuery;
 #[Object]
 impl CredentialQuery {
     /// The whole trail of an API key, OIDC client or MISP licence, read off the events; null when there
-    /// is none whose history the caller may see.
+    /// is none whose history the caller may see. Refused with `TOO_MANY_EVENTS` where it would be read
+    /// off more than 10,000.
     async fn credential_trail(&self, ctx: &Context<'_>, id: ID) -> Result<Option<CredentialTrail>> {
         let viewer = caller(ctx).viewer(ctx, Operation::ReadHistory)?;
         let found = answer(ctx, trail(caller(ctx).pool(), &viewer, &id).await)?;

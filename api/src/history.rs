@@ -36,12 +36,12 @@ impl Entry {
 
     /// What it changed: the fields of its thing that are different after it, by name, in the words of
     /// the thing's GraphQL type. What can be asked for of personal data is not among them; empty where
-    /// a thing has no type. Refused with `TOO_MANY_EVENTS` where the things of a page have more than
-    /// 20,000 events behind them.
-    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<FieldChange>> {
+    /// a thing has no type. Null, and refused with `TOO_MANY_EVENTS`, where the things of a page have more
+    /// than 10,000 events behind them.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Option<Vec<FieldChange>>> {
         let HistoryEntry { noun, id, version, .. } = &self.entry;
         let (noun, id, version) = (noun.clone(), id.clone(), *version);
-        changes(ctx, Moment { noun, id, version }).await
+        changes(ctx, Moment { noun, id, version }).await.map(Some)
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::caller::caller;
 use crate::errors::{Result, answer};
 use crate::list::part;
+use crate::policy_request::without_drafts;
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Context, Object, SimpleObject, Value};
@@ -15,6 +16,7 @@ use domain::Finding;
 use domain::actor::Operation;
 use projections::page::PageRequest;
 use projections::refused_attempt::{RefusedAttemptFilter, Row, count, list, origins};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The fields of inputs that name what a mutation is about, the first that is there; and what they name.
@@ -38,6 +40,9 @@ const NAMING: [(&str, &str); 15] = [
 
 /// The longest id of anything: that of an OIDC client.
 const LONGEST_ID: usize = 43;
+
+/// How many reasons of one refusal are kept: lists of inputs can be long, and each row be wrong.
+const MOST_REASONS: usize = 20;
 
 /// What was refused while an operation ran.
 #[derive(Clone, Default)]
@@ -65,6 +70,7 @@ pub fn note(ctx: &Context<'_>, findings: &[Finding], row: Option<usize>) {
 fn attempt(ctx: &Context<'_>, findings: &[Finding], row: Option<usize>) -> Row {
     let caller = caller(ctx);
     let (noun, entity_id) = input(ctx, row).and_then(|it| named(&it)).unwrap_or_default();
+    let (codes, fields) = reasons(findings);
     Row {
         id: new_id().into(),
         at: now(),
@@ -74,12 +80,20 @@ fn attempt(ctx: &Context<'_>, findings: &[Finding], row: Option<usize>) -> Row {
         operation: ctx.field().name().to_owned(),
         noun: noun.map(ToOwned::to_owned),
         entity_id,
-        codes: findings.iter().map(|it| it.code.to_owned()).collect(),
-        fields: findings.iter().map(|it| field(&it.field).to_owned()).collect(),
+        codes,
+        fields,
         correlation_id: caller.request.correlation_id.clone(),
         request_id: caller.request.request_id,
         more: 0,
     }
+}
+
+/// The first findings by code and field, each once.
+fn reasons(findings: &[Finding]) -> (Vec<String>, Vec<String>) {
+    let mut seen = HashSet::new();
+    let reasons = findings.iter().map(|it| (it.code, field(&it.field)));
+    let distinct = reasons.filter(|reason| seen.insert(*reason)).take(MOST_REASONS);
+    distinct.map(|(code, field)| (code.to_owned(), field.to_owned())).unzip()
 }
 
 /// The input of the wish.
@@ -92,7 +106,8 @@ fn input(ctx: &Context<'_>, row: Option<usize>) -> Option<Value> {
     (row < rows.len()).then(|| rows.swap_remove(row))
 }
 
-/// What an input is about, as far as it says so.
+/// What an input is about, as far as it says so; of a person not which one, for what others tried
+/// could neither be told to him nor be erased.
 fn named(input: &Value) -> Option<(Option<&'static str>, Option<String>)> {
     let Value::Object(fields) = input else { return None };
     let text = |field: &str| match fields.get(field)? {
@@ -101,9 +116,9 @@ fn named(input: &Value) -> Option<(Option<&'static str>, Option<String>)> {
         _ => None,
     };
     let found = NAMING.into_iter().find_map(|(field, noun)| Some((noun, text(field)?)));
-    let of_subject = || match (text("kind")?, text("id")?) {
-        ("PARTNER", id) => Some(("partner", id)),
-        ("PERSON", id) => Some(("person", id)),
+    let of_subject = || match text("kind")? {
+        "PARTNER" => Some(("partner", text("id")?)),
+        "PERSON" => Some(("person", "")),
         _ => None,
     };
     let (noun, id) = found.or_else(of_subject)?;
@@ -144,7 +159,8 @@ pub struct RefusedAttemptQuery;
 impl RefusedAttemptQuery {
     /// Who tried what and why it was refused, newest first: every mutation that a rule or the
     /// permissions refused, of the last 90 days. It stands beside the log, for nothing has happened:
-    /// `history` tells what has. No input is kept but the id of what it was about.
+    /// `history` tells what has. No input is kept but the id of what it was about. What partners tried
+    /// with drafts of their requests, only auditors see.
     async fn refused_attempts(
         &self,
         ctx: &Context<'_>,
@@ -154,8 +170,10 @@ impl RefusedAttemptQuery {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<RefusedAttempts> {
-        caller(ctx).viewer(ctx, Operation::ReadRefusedAttempt)?;
-        let filter = by_then(ctx, filter.unwrap_or_default());
+        let viewer = caller(ctx).viewer(ctx, Operation::ReadRefusedAttempt)?;
+        let without_drafts = without_drafts(caller(ctx), &viewer);
+        let filter = RefusedAttemptFilter { without_drafts, ..filter.unwrap_or_default() };
+        let filter = by_then(ctx, filter);
         let page = PageRequest { first, after, last, before };
         let page = answer(ctx, list(caller(ctx).pool(), &filter, &page).await)?;
         Ok(part(page, AllAttempts(filter), |row| row))
@@ -226,7 +244,8 @@ mod tests {
         assert_eq!(told(json!({"apiKeyId": "k", "reason": "acme"})), about("api_key", "k"));
         assert_eq!(told(json!({"policyId": "p", "partnerId": "acme"})), about("partner", "acme"));
         assert_eq!(told(json!({"policyGroupId": "g", "policyId": "p"})), about("policy", "p"));
-        assert_eq!(told(json!({"kind": "PERSON", "id": "joe"})), about("person", "joe"));
+        assert_eq!(told(json!({"kind": "PARTNER", "id": "acme"})), about("partner", "acme"));
+        assert_eq!(told(json!({"kind": "PERSON", "id": "joe"})), (Some("person"), None));
         assert_eq!(told(json!({"name": "Banking"})), (None, None));
         assert_eq!(told(json!([])), (None, None));
     }

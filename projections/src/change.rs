@@ -1,6 +1,7 @@
 //! What single events changed: the rows of their things before and after each, folded from the streams.
 //!
-//! However many events are asked about, one statement reads what is needed.
+//! However many events are asked about, one statement reads what is needed; none does where that is too
+//! much.
 
 use crate::diff::{FieldChange, different};
 use crate::fold::ReadTable;
@@ -11,7 +12,7 @@ use sqlx::PgExecutor;
 use std::collections::{HashMap, HashSet};
 
 /// How many events are folded for one answer.
-pub const MAX_FOLDED: usize = 20_000;
+pub const MAX_FOLDED: i64 = 10_000;
 
 /// An event, by its thing and its place among the events of that thing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,11 +36,12 @@ pub async fn changes(
     db: impl PgExecutor<'_>,
     moments: &[Moment],
 ) -> Result<HashMap<Moment, Vec<FieldChange>>> {
-    let events = events_up_to(db, moments).await?;
-    if events.len() > MAX_FOLDED {
+    let last = last_of_each(moments);
+    if last.values().sum::<i64>() > MAX_FOLDED {
         let message = "Too much happened to these things before: ask for fewer events.";
         return Err(refused("TOO_MANY_EVENTS", "first", message));
     }
+    let events = events_up_to(db, last).await?;
     let asked: HashSet<&Moment> = moments.iter().collect();
     let mut told = HashMap::new();
     for stream in events.chunk_by(is_same_stream) {
@@ -48,13 +50,22 @@ pub async fn changes(
     Ok(told)
 }
 
-/// Each stream, up to the last of its events that is asked about.
-async fn events_up_to(db: impl PgExecutor<'_>, moments: &[Moment]) -> Result<Vec<LogRow>> {
+/// Of each stream with a read table the last version that is asked about: so many events it has until
+/// then.
+fn last_of_each(moments: &[Moment]) -> HashMap<(&str, &str), i64> {
     let mut last: HashMap<(&str, &str), i64> = HashMap::new();
-    for Moment { noun, id, version } in moments {
+    for Moment { noun, id, version } in moments.iter().filter(|it| table(&it.noun).is_some()) {
         let last = last.entry((noun, id)).or_default();
         *last = (*last).max(*version);
     }
+    last
+}
+
+/// Each stream, up to this version.
+async fn events_up_to(
+    db: impl PgExecutor<'_>,
+    last: HashMap<(&str, &str), i64>,
+) -> Result<Vec<LogRow>> {
     let (mut nouns, mut ids, mut versions) = (Vec::new(), Vec::new(), Vec::new());
     for ((noun, id), version) in last {
         nouns.push(noun);
@@ -64,8 +75,7 @@ async fn events_up_to(db: impl PgExecutor<'_>, moments: &[Moment]) -> Result<Vec
     let sql = format!(
         "select {COLUMNS} from unnest($1::text[], $2::text[], $3::bigint[]) asked (noun, id, last) \
          join events on aggregate_type = noun and aggregate_id = id and sequence <= last \
-         order by aggregate_type, aggregate_id, sequence limit {}",
-        MAX_FOLDED + 1
+         order by aggregate_type, aggregate_id, sequence"
     );
     Ok(sqlx::query_as(&sql).bind(nouns).bind(ids).bind(versions).fetch_all(db).await?)
 }
@@ -80,7 +90,9 @@ fn tell(
     asked: &HashSet<&Moment>,
     told: &mut HashMap<Moment, Vec<FieldChange>>,
 ) -> Result<()> {
-    let Some(table) = stream.first().and_then(table) else { return Ok(()) };
+    let Some(table) = stream.first().and_then(|event| table(&event.aggregate_type)) else {
+        return Ok(());
+    };
     let mut rows = table.empty();
     for event in stream {
         let moment = Moment::of(event);
@@ -96,6 +108,6 @@ fn tell(
     Ok(())
 }
 
-fn table(event: &LogRow) -> Option<ReadTable> {
-    TABLES.into_iter().find(|table| table.name == event.aggregate_type)
+fn table(noun: &str) -> Option<ReadTable> {
+    TABLES.into_iter().find(|table| table.name == noun)
 }

@@ -2,11 +2,14 @@
 //! of everything involved: who approved what it rests on, who issued it, who could use it, what became
 //! of it and why.
 //!
-//! However much happened, it takes three statements.
+//! However much happened, it takes three statements, which read what counts and no more than
+//! [`MAX_EVENTS`] of it.
 
+use crate::held::belongs;
 use crate::history::HistoryEntry;
 use crate::log::{COLUMNS, LogRow};
 use crate::noun::Noun;
+use crate::page::refused;
 use crate::{Error, Result, Viewer};
 use chrono::{DateTime, Utc};
 use domain::actor::MemberRole;
@@ -14,6 +17,9 @@ use domain::ids::{PartnerId, PolicyId};
 use domain::partner::{Event, Member, Partner};
 use sqlx::PgPool;
 use std::collections::HashMap;
+
+/// How many events one trail is read off.
+pub const MAX_EVENTS: usize = 10_000;
 
 /// Everything about one credential, in the order of the log.
 #[derive(Debug)]
@@ -76,18 +82,16 @@ type Place = (String, String, i64);
 
 /// The trail of the credential with this id; `None` when there is none that `viewer` may see. What
 /// belongs to no partner, such as the making of the policy, only those see who see all of history.
+/// Refused with `TOO_MANY_EVENTS`.
 pub async fn trail(db: &PgPool, viewer: &Viewer, id: &str) -> Result<Option<Trail>> {
     let Some(found) = find(db, id).await? else { return Ok(None) };
     let partner_id = PartnerId::from(found.partner_id.as_str());
     if !viewer.sees(&partner_id) {
         return Ok(None);
     }
-    let mut events = involved(db, &found, id).await?;
-    if *viewer != Viewer::All {
-        events.retain(|it| it.aggregate_type != "policy");
-    }
+    let events = involved(db, viewer, &found, id).await?;
     let own: Vec<&LogRow> = events.iter().filter(|it| it.aggregate_id == id).collect();
-    let causes = causes(db, viewer, &events, &own).await?;
+    let causes = causes(db, viewer, &own).await?;
     let facts = own.iter().map(|row| fact(row, &causes)).collect::<Result<Vec<_>>>()?;
     let mut later = facts.into_iter();
     let issued = later.next().ok_or_else(|| Error::Unreadable("a stream is empty".to_owned()))?;
@@ -121,54 +125,58 @@ async fn find(db: &PgPool, id: &str) -> Result<Option<Found>> {
     Ok(sqlx::query_as(&sql).bind(id).fetch_optional(db).await?)
 }
 
-/// The events of the credential, its partner, its policy, and the partner's requests for that.
-async fn involved(db: &PgPool, found: &Found, id: &str) -> Result<Vec<LogRow>> {
+/// All events of the credential, and those that count of its partner, its policy, and the partner's
+/// requests for that.
+async fn involved(db: &PgPool, viewer: &Viewer, found: &Found, id: &str) -> Result<Vec<LogRow>> {
     let sql = format!(
-        "select {COLUMNS} from events where (aggregate_type, aggregate_id) in ( \
-           select $1, $2 union all select 'partner', $3 union all select 'policy', $4 \
-           union all select 'policy_request', id from policy_request \
-             where partner_id = $3 and policy_id = $4) order by position"
+        "select {COLUMNS} from events where aggregate_type = $1 and aggregate_id = $2 \
+         union all select {COLUMNS} from events \
+           where aggregate_type = 'partner' and aggregate_id = $3 \
+             and event_type in ('registered', 'activated', 'certificate_accepted', \
+               'member_invited', 'member_role_set', 'member_removed') \
+         union all select {COLUMNS} from events \
+           where $5 and aggregate_type = 'policy' and aggregate_id = $4 \
+             and event_type in ('created', 'published') \
+         union all select {COLUMNS} from events \
+           where aggregate_type = 'policy_request' and aggregate_id in \
+               (select id from policy_request where partner_id = $3 and policy_id = $4) \
+             and event_type in ('submitted', 'draft_submitted', 'approved') \
+         order by position limit {}",
+        MAX_EVENTS + 1
     );
     let Found { noun, partner_id, policy_id } = found;
     let query = sqlx::query_as(&sql).bind(noun).bind(id).bind(partner_id).bind(policy_id);
-    Ok(query.fetch_all(db).await?)
+    let events = query.bind(*viewer == Viewer::All).fetch_all(db).await?;
+    if events.len() > MAX_EVENTS {
+        let message = "Too much happened to it and its partner: read the history, page by page.";
+        return Err(refused("TOO_MANY_EVENTS", "id", message));
+    }
+    Ok(events)
 }
 
 /// The events that `own` followed from, as far as `viewer` may see them.
 async fn causes(
     db: &PgPool,
     viewer: &Viewer,
-    events: &[LogRow],
     own: &[&LogRow],
 ) -> Result<HashMap<Place, HistoryEntry>> {
-    let named = own.iter().map(|row| Ok(place(&row.metadata()?.causation_id)));
-    let mut missing: Vec<Place> =
-        named.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    let mut causes = HashMap::new();
-    for row in events.iter().filter(|row| missing.contains(&place_of(row))) {
-        causes.insert(place_of(row), HistoryEntry::of(row)?);
-    }
-    missing.retain(|place| !causes.contains_key(place));
-    if *viewer == Viewer::All && !missing.is_empty() {
-        for row in at(db, missing).await? {
-            causes.insert(place_of(&row), HistoryEntry::of(&row)?);
-        }
-    }
-    Ok(causes)
-}
-
-async fn at(db: &PgPool, places: Vec<Place>) -> Result<Vec<LogRow>> {
     let (mut nouns, mut ids, mut versions) = (Vec::new(), Vec::new(), Vec::new());
-    for (noun, id, version) in places {
-        nouns.push(noun);
-        ids.push(id);
-        versions.push(version);
+    for row in own {
+        if let Some((noun, id, version)) = place(&row.metadata()?.causation_id) {
+            nouns.push(noun);
+            ids.push(id);
+            versions.push(version);
+        }
     }
     let sql = format!(
         "select {COLUMNS} from events where (aggregate_type, aggregate_id, sequence) in \
-         (select * from unnest($1::text[], $2::text[], $3::bigint[]))"
+           (select * from unnest($1::text[], $2::text[], $3::bigint[])) \
+         and ($4::text[] is null or {})",
+        belongs("$4")
     );
-    Ok(sqlx::query_as(&sql).bind(nouns).bind(ids).bind(versions).fetch_all(db).await?)
+    let query = sqlx::query_as(&sql).bind(nouns).bind(ids).bind(versions);
+    let causes: Vec<LogRow> = query.bind(viewer.partner_ids()).fetch_all(db).await?;
+    causes.iter().map(|row| Ok((place_of(row), HistoryEntry::of(row)?))).collect()
 }
 
 /// The event that a causation id such as `partner/acme#4` names; nothing where it names a request.

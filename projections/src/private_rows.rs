@@ -94,22 +94,20 @@ pub async fn erase(db: impl PgExecutor<'_>, position: i64) -> Result<Erased> {
 }
 
 /// Destroys from where the changes of a person came whose origins the log says are erased, from
-/// `position` on, and what he tried in vain until then or others tried on him. It reads all that he did
-/// in 91 days, so the append lock is not held for it.
+/// `position` on, and what he tried in vain until then. It reads all that he did in 91 days, so the
+/// append lock is not held for it.
 pub async fn erase_origins(db: impl PgExecutor<'_>, position: i64) -> Result<Erased> {
     let sql = format!(
         "with {ERASED}, \
            attempts as (delete from refused_attempts t using erased \
                         where erased.through is not null and t.at <= erased.recorded_at \
-                          and (t.actor = erased.aggregate_id \
-                            or t.noun = 'person' and t.entity_id = erased.aggregate_id) \
-                        returning t.request_id, t.actor = erased.aggregate_id as own), \
+                          and t.actor = erased.aggregate_id returning t.request_id), \
            origins as (delete from request_log t using erased, events e \
                        where e.metadata->>'actor' = erased.aggregate_id \
                          and e.position <= erased.through and {ORIGIN_IS_KEPT} \
                          and t.request_id = (e.metadata->>'request_id')::uuid returning 1), \
            refused as (delete from request_log t using attempts \
-                       where attempts.own and t.request_id = attempts.request_id returning 1) \
+                       where t.request_id = attempts.request_id returning 1) \
          select 0::bigint as subject_keys, 0::bigint as personal_data, \
                 (select count(*) from origins) + (select count(*) from refused) as request_log, \
                 (select count(*) from attempts) as refused_attempts"

@@ -31,9 +31,10 @@ pub struct Row {
     /// What kind of thing it was about, such as `partner`; null where the input does not say.
     pub noun: Option<String>,
     /// Which one, whether or not there is such a thing; null where the input has no id that could be
-    /// one.
+    /// one, and of a person.
     pub entity_id: Option<String>,
-    /// Why it was refused: the code of each finding, such as `FORBIDDEN` or `PARTNER_SUSPENDED`.
+    /// Why it was refused: the code of each finding, such as `FORBIDDEN` or `PARTNER_SUSPENDED`; of the
+    /// first 20 that differ in code or field.
     pub codes: Vec<String>,
     /// The field of the input that each finding is about; empty where it is about the whole.
     pub fields: Vec<String>,
@@ -66,6 +67,9 @@ pub struct RefusedAttemptFilter {
     pub from: Option<DateTime<Utc>>,
     /// The end, itself excluded.
     pub to: Option<DateTime<Utc>>,
+    /// What is tried with requests that were never submitted is for their partners.
+    #[graphql(skip)]
+    pub without_drafts: bool,
 }
 
 /// What somebody tried, newest first.
@@ -87,6 +91,9 @@ pub fn statement(filter: &RefusedAttemptFilter, page: &PageRequest) -> Result<St
     Ok(query(filter).page_statement(page)?.0)
 }
 
+/// The mutations that those who do not read drafts of requests may not use either.
+const OF_NO_DRAFT: &str = "t.operation not in ('updateDraftPolicyRequest', 'submitPolicyRequest')";
+
 fn query(filter: &RefusedAttemptFilter) -> Query {
     let mut conditions = Conditions::default();
     let texts = [
@@ -103,6 +110,9 @@ fn query(filter: &RefusedAttemptFilter) -> Query {
     conditions.any_of("t.operation", filter.operation.as_ref());
     if let Some(codes) = &filter.code {
         conditions.add_list("t.codes && ?", codes.clone());
+    }
+    if filter.without_drafts {
+        conditions.add_plain(OF_NO_DRAFT);
     }
     conditions.time("t.at", Some(&TimeFilter { from: filter.from, to: filter.to }));
     Query {
