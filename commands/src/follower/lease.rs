@@ -80,7 +80,8 @@ impl Lease {
     /// committed.
     pub(super) async fn advance(&self, db: &mut PgConnection, to: &Checkpoint) -> Result<()> {
         let sql = "update followers set position = $3, log_epoch = $4, stopped = $5 \
-                   where name = $1 and (lease_epoch, holder) = ($2, $6) and stopped is null";
+                   where name = $1 and (lease_epoch, holder) = ($2, $6) \
+                     and (stopped is null or $5 is not null)";
         let query = sqlx::query(sql).bind(self.follower).bind(self.epoch).bind(to.position);
         let query = query.bind(to.log_epoch).bind(&to.stopped).bind(&self.holder);
         let moved = query.execute(db).await?;
