@@ -313,12 +313,12 @@ async fn the_entry_at_which_a_file_breaks_is_named() {
     audit.exports("log").await;
     let path = audit.at("log/tile/entries/000");
     let mut bytes = fs::read(&path).unwrap();
-    let before: usize = bundle::decode(&bytes).take(29).map(|it| it.unwrap().len() + 2).sum();
+    let before: usize = bundle::decode(&bytes).take(249).map(|it| it.unwrap().len() + 2).sum();
     bytes[before] ^= 0x80;
     fs::write(path, bytes).unwrap();
     let report = audit.verifies("log", &[]);
-    assert_eq!(report.first_wrong, Some(30..=30), "{report}");
-    assert!(report.to_string().contains("position 30: tile/entries/000: the bundle ends"));
+    assert_eq!(report.first_wrong, Some(250..=250), "{report}");
+    assert!(report.to_string().contains("position 250: tile/entries/000: the bundle ends"));
 }
 
 #[tokio::test]
