@@ -17,7 +17,7 @@ use domain::audit::key::SigningKey;
 use domain::audit::note::Note;
 use domain::audit::tile::Tile;
 use domain::audit::tree::Edge;
-use domain::audit_log::{self, AuditLog, LogKey};
+use domain::audit_log::{self, AuditLog};
 use futures::FutureExt as _;
 use projections::audit::{Sealed, newest, tiles};
 use projections::log::{LogRow, state};
@@ -67,16 +67,14 @@ impl Sealer {
         let log = keys_of(db).await?;
         let keys = self.keys(&log)?;
         let newest = newest(&mut *db).await?;
-        let tree = match tree(db, &log, newest.as_ref()).await {
-            Ok(tree) if tree.size() == before(first) => Ok(tree),
-            Ok(_) => Err(changed()),
-            Err(problem) => Err(problem),
-        };
+        let tree = tree(db, &log, newest.as_ref())
+            .await
+            .and_then(|tree| if tree.size() == before(first) { Ok(tree) } else { Err(changed()) });
         let mut tree = tree.inspect_err(|problem| self.alarm(problem))?;
-        self.recognise(db, log.origin(), &tree).await?;
+        self.recognise(db, head(&log, &tree)).await?;
         let grown = tree.append(events.iter().map(|event| event.stored().leaf_hash()));
         store(db, grown).await?;
-        sign(db, log.origin(), &tree, &keys).await
+        sign(db, &head(&log, &tree), &keys).await
     }
 
     /// The keys that sign. That one is missing is told once; it may be on its way from another node.
@@ -100,24 +98,29 @@ impl Sealer {
         }
     }
 
-    /// Refused with `LOG_FORKED` where a head was signed under this name that the tree does not hold.
-    async fn recognise(&self, db: &mut PgConnection, origin: &str, tree: &Edge) -> Result<()> {
-        let seen = self.seen().clone().filter(|seen| seen.origin == origin);
+    /// Refused with `LOG_FORKED` where a head was seen under the same name that the tree under this one
+    /// does not hold.
+    async fn recognise(&self, db: &mut PgConnection, head: Checkpoint) -> Result<()> {
+        let seen = self.seen().clone().filter(|seen| seen.origin == head.origin && *seen != head);
         if let Some(seen) = seen.filter(|seen| seen.size > 0)
-            && (seen.size > tree.size() || edge(db, seen.size).await?.root() != seen.root)
+            && (seen.size > head.size || edge(db, seen.size).await?.root() != seen.root)
         {
             let size = seen.size;
             error!(size, "THE LOG HAS LOST WHAT WAS SIGNED; nothing is signed any more");
             return Err(Error::refused("LOG_FORKED", "", "A head was signed of another log."));
         }
-        let (origin, size, root) = (origin.to_owned(), tree.size(), tree.root());
-        *self.seen() = Some(Checkpoint { origin, size, root });
+        *self.seen() = Some(head);
         Ok(())
     }
 
     fn seen(&self) -> MutexGuard<'_, Option<Checkpoint>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The head of a tree, under the name that the log has now.
+fn head(log: &audit_log::Keys, tree: &Edge) -> Checkpoint {
+    Checkpoint { origin: log.origin().to_owned(), size: tree.size(), root: tree.root() }
 }
 
 /// How many events are before this one.
@@ -145,7 +148,7 @@ async fn tree(
     let edge = edge(db, newest.size.unsigned_abs()).await?;
     let head = newest.checkpoint().map_err(|_| changed())?;
     let is_signed = if head.origin == log.origin() {
-        is_signed(&newest.note()?, log)
+        log.active.iter().any(|it| newest.is_signed_by(&it.key))
     } else {
         goes_on(db, log).await?
     };
@@ -155,12 +158,6 @@ async fn tree(
 async fn edge(db: &mut PgConnection, size: u64) -> Result<Edge> {
     let tiles = tiles(db, Tile::edge(size)).await?;
     Edge::from_tiles(size, &tiles).map_err(|_| changed())
-}
-
-fn is_signed(note: &Note, log: &audit_log::Keys) -> bool {
-    let signed =
-        |it: &LogKey| note.signature_of(&it.key).is_ok_and(|signature| signature.is_some());
-    log.active.iter().any(signed)
 }
 
 /// Whether the tree still holds the last checkpoint that was to be believed under the name before.
@@ -189,15 +186,9 @@ async fn store(db: &mut PgConnection, tiles: Vec<(Tile, Vec<u8>)>) -> Result<()>
     Ok(())
 }
 
-async fn sign(
-    db: &mut PgConnection,
-    origin: &str,
-    tree: &Edge,
-    keys: &[Arc<SigningKey>],
-) -> Result<()> {
-    let head = Checkpoint { origin: origin.to_owned(), size: tree.size(), root: tree.root() };
+async fn sign(db: &mut PgConnection, head: &Checkpoint, keys: &[Arc<SigningKey>]) -> Result<()> {
     let keys: Vec<&SigningKey> = keys.iter().map(AsRef::as_ref).collect();
-    let size = i64::try_from(tree.size()).map_err(|_| Error::fault("too many events"))?;
+    let size = i64::try_from(head.size).map_err(|_| Error::fault("too many events"))?;
     let sql = "insert into log_checkpoints (size, note, signed_at) \
                values ($1, $2, clock_timestamp())";
     let note = head.sign(&keys, now()).to_string();

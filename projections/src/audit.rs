@@ -16,6 +16,7 @@ use crate::log::{COLUMNS, LogRow};
 use crate::{Error, Result};
 use chrono::{DateTime, Utc};
 use domain::audit::checkpoint::Checkpoint;
+use domain::audit::key::VerifierKey;
 use domain::audit::note::Note;
 use domain::audit::tile::{FULL, Tile, Tiles};
 use domain::audit::{Fault, bundle};
@@ -38,6 +39,11 @@ impl Sealed {
     /// The checkpoint under its signatures, none of which is verified.
     pub fn note(&self) -> Result<Note> {
         Ok(self.note.parse()?)
+    }
+
+    /// Whether this key has signed it; not where a note cannot be read or a signature is wrong.
+    pub fn is_signed_by(&self, key: &VerifierKey) -> bool {
+        self.note().is_ok_and(|note| matches!(note.signature_of(key), Ok(Some(_))))
     }
 
     /// What was signed; must be about as many entries as the row says.

@@ -4,7 +4,6 @@ use super::Examination;
 use crate::errors::chain;
 use crate::service::Error;
 use commands::keys::Keys;
-use domain::audit::key::VerifierKey;
 use domain::audit_log::{self, AuditLog};
 use projections::Error::Unreadable;
 use projections::audit::{Sealed, first_change, newest};
@@ -55,7 +54,7 @@ impl Examination<'_> {
                 return Ok(());
             }
         };
-        if signing.iter().any(|key| is_signed(head, key.verifier())) {
+        if signing.iter().any(|key| head.is_signed_by(key.verifier())) {
             self.sound("seal", "the newest checkpoint is signed with this installation's key");
         } else {
             let told = "the newest checkpoint is not signed with a key of this installation";
@@ -66,8 +65,4 @@ impl Examination<'_> {
         }
         Ok(())
     }
-}
-
-fn is_signed(head: &Sealed, key: &VerifierKey) -> bool {
-    head.note().is_ok_and(|note| matches!(note.signature_of(key), Ok(Some(_))))
 }
